@@ -29,6 +29,10 @@ type Principal struct {
 	ARN     string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, or arn:aws:iam::ACCOUNT:user/operator
 	Role    string // role name; empty for the operator and for services
 	Service string // events.amazonaws.com and the like, when AWS itself calls
+
+	// SourceARN is the resource on whose behalf a service calls, such as a
+	// rule's ARN: the aws:SourceArn of resource policies. Empty otherwise.
+	SourceARN string
 }
 
 // A Handler answers one operation. c.Input has been validated against the
@@ -150,4 +154,12 @@ type RoleSession interface {
 	// Assume returns the principal of a role that a service acts as, after the
 	// role's trust policy admitted the service (states.amazonaws.com).
 	Assume(role, service string) (Principal, error)
+}
+
+// ResourcePolicies holds the policies of resources that are not IAM's own,
+// such as a queue's or a topic's.
+type ResourcePolicies interface {
+	// SetResourcePolicy replaces the policy document of the resource; an empty
+	// policy removes it. A document that cannot be evaluated is an error.
+	SetResourcePolicy(resource string, policy json.RawMessage) error
 }
