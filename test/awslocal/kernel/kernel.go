@@ -49,6 +49,11 @@ type Call struct {
 	Principal Principal
 	Input     json.RawMessage // an object by the model's member names; timestamps are epoch seconds, blobs base64
 
+	// Conditions are the condition keys that the operation adds to those every
+	// call has, such as s3:prefix or iam:PassedToService; a handler sets them
+	// before it calls Authorize.
+	Conditions map[string][]string
+
 	// Authorizer decides; the gateway sets it. Handlers use Authorize.
 	Authorizer func(p Principal, action string, resources []string) error
 	authorized bool
