@@ -56,7 +56,8 @@ type Reader interface {
 	// unknown series yields ErrNotFound. After an error nothing more is yielded.
 	Samples(ctx context.Context, series Alias, from, to time.Time) iter.Seq2[Sample, error]
 
-	// Latest returns the newest sample of each series that has one.
+	// Latest returns the newest sample of each series that has one. An unknown
+	// series is ErrNotFound.
 	Latest(ctx context.Context, series []Alias) (map[Alias]Sample, error)
 }
 
