@@ -1,0 +1,280 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A Figure is one drawing of the page.
+type Figure struct {
+	Title  string
+	Legend []Key
+	SVG    template.HTML
+}
+
+// A Section is a heading with drawings.
+type Section struct {
+	Title   string
+	Text    string
+	Figures []Figure
+}
+
+const (
+	figureWidth  = 310.0 // points; drawings scale with the page
+	figureHeight = 200.0
+)
+
+// sections draws everything that the report holds; a drawing without data is
+// left out.
+func (r *Report) sections() ([]Section, error) {
+	a := &artist{cells: r.Cells, alarm: r.Alarm, endOfLife: r.EndOfLife}
+	all := []Section{
+		{
+			Title: "Capacity: what the twin expected, and what came",
+			Text: "Dots are measured: the charge that a discharge delivered down to the cut-off voltage. The line and its band are the twin's median and 90 % interval, " +
+				"made when the load set in, from earlier telemetry alone; nine dots of ten should lie in the band. Steps up are pauses in which a cell recovered.",
+			Figures: a.perCell(a.capacity),
+		},
+		{
+			Title:   "Health, resistance and life",
+			Text:    "One line per cell with its 90 % band, after every recalibration.",
+			Figures: []Figure{a.health(), a.resistance(), a.life()},
+		},
+		{
+			Title: "Voltage of the last discharge",
+			Text: "The line is the measured voltage under load. The marks were published after the discharge before, hours ahead: the voltage expected 5, 15 and 25 minutes " +
+				"into the load, with its 90 % interval.",
+			Figures: a.perCell(a.voltage),
+		},
+		{
+			Title: "Does the model still explain the telemetry?",
+			Text: "NIS is the squared error of a one-step forecast over the variance that the model claimed for it: 1 when the model is right, more when it is too sure of itself. " +
+				"Coverage is the share of samples inside their 90 % intervals. A run that stands out is where a sensor, the load or the cell did something new; " +
+				"a cross is a run whose new parameters were not taken.",
+			Figures: []Figure{a.consistency(), a.coverage(), a.decisions()},
+		},
+	}
+	kept := all[:0]
+	for _, s := range all {
+		figures := s.Figures[:0]
+		for _, f := range s.Figures {
+			if f.SVG != "" {
+				figures = append(figures, f)
+			}
+		}
+		if s.Figures = figures; len(figures) > 0 {
+			kept = append(kept, s)
+		}
+	}
+	return kept, a.err
+}
+
+// artist draws, and keeps the first error.
+type artist struct {
+	cells     []Cell
+	alarm     *Alarm
+	endOfLife *float64
+	err       error
+}
+
+func (a *artist) finish(c *chart, title, alt string) Figure {
+	svg, err := c.svg(alt, figureWidth, figureHeight)
+	if err != nil && a.err == nil {
+		a.err = err
+	}
+	return Figure{Title: title, Legend: c.legend, SVG: svg}
+}
+
+func (a *artist) perCell(f func(i int, c Cell) Figure) []Figure {
+	figures := make([]Figure, 0, len(a.cells))
+	for i, c := range a.cells {
+		figures = append(figures, f(i, c))
+	}
+	return figures
+}
+
+// column collects x and y where y could be had.
+type column struct{ x, y []float64 }
+
+func (c *column) add(x int, y *float64) {
+	if y != nil && !math.IsNaN(*y) && !math.IsInf(*y, 0) {
+		c.x, c.y = append(c.x, float64(x)), append(c.y, *y)
+	}
+}
+
+// fan collects quantiles.
+type fan struct{ x, low, mid, high []float64 }
+
+func (f *fan) add(x int, q *Quantiles) {
+	if q != nil {
+		f.x = append(f.x, float64(x))
+		f.low, f.mid, f.high = append(f.low, q.P05), append(f.mid, q.P50), append(f.high, q.P95)
+	}
+}
+
+func (f *fan) draw(c *chart, legend string, col int) {
+	c.band(seriesColor(col), f.x, f.low, f.high)
+	c.line(legend, seriesColor(col), nil, f.x, f.mid)
+}
+
+func (a *artist) capacity(i int, cell Cell) Figure {
+	c := newChart("cycle", "capacity, A\u00b7h")
+	var measured column
+	var predicted fan
+	for _, y := range cell.History {
+		measured.add(y.Cycle, y.Measured)
+		predicted.add(y.Cycle, y.Predicted)
+	}
+	predicted.draw(c, "expected, 90 % band", i)
+	c.dots("measured", ink, draw.CircleGlyph{}, 1.8, measured.x, measured.y)
+	return a.finish(c, cell.Cell, fmt.Sprintf("Capacity of %s by cycle, expected and measured", cell.Cell))
+}
+
+// byRun draws one quantity of all cells after every run.
+func (a *artist) byRun(c *chart, of func(Run) *Quantiles) (from, to float64) {
+	from, to = math.Inf(1), math.Inf(-1)
+	for i, cell := range a.cells {
+		var f fan
+		for _, run := range cell.Runs {
+			f.add(run.Cycle, of(run))
+		}
+		f.draw(c, cell.Cell, i)
+		if len(f.x) > 0 {
+			from, to = min(from, f.x[0]), max(to, f.x[len(f.x)-1])
+		}
+	}
+	return from, to
+}
+
+func (a *artist) health() Figure {
+	c := newChart("cycle", "state of health")
+	from, to := a.byRun(c, func(r Run) *Quantiles { return r.SoH })
+	if a.alarm != nil && from < to {
+		c.level(fmt.Sprintf("alarm below %.3g", a.alarm.Threshold), a.alarm.Threshold, from, to)
+	}
+	return a.finish(c, "State of health", "State of health of every cell by cycle, with the alarm's threshold")
+}
+
+func (a *artist) resistance() Figure {
+	c := newChart("cycle", "ohmic resistance, m\u03a9")
+	a.byRun(c, func(r Run) *Quantiles {
+		if r.Resistance == nil {
+			return nil
+		}
+		return &Quantiles{P05: 1e3 * r.Resistance.P05, P50: 1e3 * r.Resistance.P50, P95: 1e3 * r.Resistance.P95}
+	})
+	return a.finish(c, "Ohmic resistance", "Ohmic resistance of every cell by cycle")
+}
+
+// lifeStarts is the first cycle whose remaining life is drawn: before it the
+// trend is not known yet and the band would hide all others.
+const lifeStarts = 6
+
+func (a *artist) life() Figure {
+	c := newChart("cycle", "remaining cycles")
+	a.byRun(c, func(r Run) *Quantiles {
+		if r.Cycle < lifeStarts {
+			return nil
+		}
+		return r.RUL
+	})
+	title := "Remaining cycles"
+	if a.endOfLife != nil {
+		title = fmt.Sprintf("Cycles left until %.3g A\u00b7h", *a.endOfLife)
+	}
+	return a.finish(c, title, "Remaining cycles until the end of life of every cell")
+}
+
+func (a *artist) voltage(i int, cell Cell) Figure {
+	if cell.Voltage == nil {
+		return Figure{}
+	}
+	c := newChart("minutes under load", "voltage, V")
+	var x, y []float64
+	for _, p := range cell.Voltage.Measured {
+		x, y = append(x, p.Minutes), append(y, p.Volts)
+	}
+	c.line("measured", ink, nil, x, y)
+	x, y = nil, nil
+	for _, p := range cell.Voltage.Published {
+		c.line("", seriesColor(i), nil, []float64{p.Minutes, p.Minutes}, []float64{p.Volts.P05, p.Volts.P95})
+		x, y = append(x, p.Minutes), append(y, p.Volts.P50)
+	}
+	c.dots("expected, 90 %", seriesColor(i), draw.CircleGlyph{}, 3, x, y)
+	return a.finish(c, fmt.Sprintf("%s, cycle %d", cell.Cell, cell.Voltage.Cycle), fmt.Sprintf("Voltage of a discharge of %s, measured and expected", cell.Cell))
+}
+
+// scalars draws a number of every run, rejected runs as crosses.
+func (a *artist) scalars(c *chart, of func(Run) float64) {
+	for i, cell := range a.cells {
+		var all, rejected column
+		for _, run := range cell.Runs {
+			v := of(run)
+			all.add(run.Cycle, &v)
+			if run.Outcome == "rejected" {
+				rejected.add(run.Cycle, &v)
+			}
+		}
+		c.line(cell.Cell, seriesColor(i), nil, all.x, all.y)
+		c.dots("", alert, draw.CrossGlyph{}, 3.5, rejected.x, rejected.y)
+	}
+}
+
+func (a *artist) consistency() Figure {
+	c := newChart("cycle", "NIS per sample")
+	c.p.Y.Scale, c.p.Y.Tick.Marker = logScale{}, plot.LogTicks{Prec: -1}
+	a.scalars(c, func(r Run) float64 { return max(r.NIS, 1e-3) })
+	return a.finish(c, "Consistency (NIS)", "Normalised innovation squared of every run")
+}
+
+func (a *artist) coverage() Figure {
+	c := newChart("cycle", "share inside 90 %")
+	a.scalars(c, func(r Run) float64 { return r.Coverage90 })
+	return a.finish(c, "Coverage", "Share of samples inside their 90 percent intervals, by run")
+}
+
+// decisions is a row of marks per cell: what became of every run.
+func (a *artist) decisions() Figure {
+	c := newChart("cycle", "")
+	names := make([]string, len(a.cells))
+	for i, cell := range a.cells {
+		row := float64(len(a.cells) - i)
+		names[len(a.cells)-1-i] = cell.Cell
+		var promoted, rejected column
+		for _, run := range cell.Runs {
+			switch run.Outcome {
+			case "promoted":
+				promoted.add(run.Cycle, &row)
+			case "rejected":
+				rejected.add(run.Cycle, &row)
+			}
+		}
+		c.dots("", seriesColor(i), draw.CircleGlyph{}, 2.6, promoted.x, promoted.y)
+		c.dots("", alert, draw.CrossGlyph{}, 4, rejected.x, rejected.y)
+	}
+	ticks := make(plot.ConstantTicks, len(names))
+	for i, name := range names {
+		ticks[i] = plot.Tick{Value: float64(i + 1), Label: name}
+	}
+	c.p.Y.Tick.Marker = ticks
+	c.p.Y.Tick.Length, c.p.Y.Width = 0, 0
+	c.p.Y.Min, c.p.Y.Max = 0.5, float64(len(names))+0.5
+	c.p.Y.Padding = vg.Points(6)
+	return a.finish(c, "Promoted (dot) or rejected (cross)", "Outcome of every run of every cell")
+}
+
+// logScale is plot.LogScale over a range that may be one point.
+type logScale struct{}
+
+// Normalize implements plot.Normalizer.
+func (logScale) Normalize(low, high, x float64) float64 {
+	if high <= low {
+		return 0.5
+	}
+	return plot.LogScale{}.Normalize(low, high, x)
+}
