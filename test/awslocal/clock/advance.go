@@ -203,13 +203,13 @@ func (c *Clock) State() State {
 // A timer waits for business time.
 type timer struct {
 	at    time.Time
-	seq   uint64 // breaks ties: the order of At
+	seq   uint64 // breaks the last ties: the order of At
 	name  string
 	run   func()
 	index int // in the heap; -1 when it has left it
 }
 
-// timers is a heap by time, then by order of At.
+// timers is a heap by time, then by name, then by order of At.
 type timers []*timer
 
 func (h timers) Len() int { return len(h) }
@@ -217,6 +217,9 @@ func (h timers) Len() int { return len(h) }
 func (h timers) Less(i, j int) bool {
 	if !h[i].at.Equal(h[j].at) {
 		return h[i].at.Before(h[j].at)
+	}
+	if h[i].name != h[j].name {
+		return h[i].name < h[j].name
 	}
 	return h[i].seq < h[j].seq
 }

@@ -141,11 +141,14 @@ func (c *Clock) beginLocked(name string) func() {
 }
 
 // At implements kernel.Clock; the timer is named after its caller. Timers that
-// are due at the same instant run in the order in which they were set, each
-// after the one before has come to rest. After Close nothing runs.
+// are due at the same instant run in the order of their names, and of At where
+// the names are the same: an order that does not depend on which goroutine set
+// its timer first. Each runs after the one before has come to rest. After Close
+// nothing runs.
 func (c *Clock) At(t time.Time, f func()) (cancel func()) { return c.at(t, caller(), f) }
 
-// AtNamed is At with a name that a stuck clock reports.
+// AtNamed is At with a name, which orders timers of the same instant and which
+// a stuck clock reports.
 func (c *Clock) AtNamed(t time.Time, name string, f func()) (cancel func()) { return c.at(t, name, f) }
 
 func (c *Clock) at(t time.Time, name string, f func()) func() {

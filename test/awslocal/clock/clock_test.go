@@ -53,6 +53,16 @@ func TestATimerThatIsDueRunsAtOnce(t *testing.T) {
 	assert.Equal(t, start, <-ran)
 }
 
+func TestTiesRunInTheOrderOfNames(t *testing.T) {
+	c := stepped(t)
+	var order []string
+	for _, name := range []string{"schedule/b", "schedule/c", "schedule/a"} {
+		c.AtNamed(start.Add(time.Second), name, func() { order = append(order, name) })
+	}
+	require.NoError(t, c.Advance(t.Context(), start.Add(time.Second)))
+	assert.Equal(t, []string{"schedule/a", "schedule/b", "schedule/c"}, order)
+}
+
 func TestACancelledTimerDoesNotFire(t *testing.T) {
 	c := stepped(t)
 	cancel := c.At(start.Add(time.Second), func() { t.Error("fired") })

@@ -1,6 +1,6 @@
 // Package sqs is Amazon SQS as far as deployed stacks use it: standard queues
 // with visibility, delay, retention and redrive, all on the business clock.
-// FIFO queues and message attributes are refused by name. Messages are kept in
+// FIFO queues are refused by name. Messages are kept in
 // memory: they end with the endpoint.
 package sqs
 
@@ -86,6 +86,7 @@ type message struct {
 	sent, first, visible     time.Time
 	received                 int
 	receipt                  string
+	extra                    map[string]attribute
 }
 
 func noQueue(name string) *kernel.Error {
@@ -114,10 +115,11 @@ func (s *Service) authorized(c *kernel.Call, action, ref string) (*queue, error)
 
 func (s *Service) sendMessage(_ context.Context, c *kernel.Call) (any, error) {
 	var in struct {
-		QueueUrl, MessageBody                      string
-		DelaySeconds                               *int
-		MessageAttributes, MessageSystemAttributes map[string]json.RawMessage
-		MessageDeduplicationId, MessageGroupId     *string
+		QueueUrl, MessageBody                  string
+		DelaySeconds                           *int
+		MessageAttributes                      map[string]attribute
+		MessageSystemAttributes                map[string]json.RawMessage
+		MessageDeduplicationId, MessageGroupId *string
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
@@ -131,8 +133,8 @@ func (s *Service) sendMessage(_ context.Context, c *kernel.Call) (any, error) {
 	switch {
 	case in.MessageDeduplicationId != nil || in.MessageGroupId != nil:
 		return nil, kernel.Errorf(400, "UnsupportedOperation", "%s is a standard queue: MessageGroupId and MessageDeduplicationId are for FIFO queues, which this endpoint does not have", q.name)
-	case len(in.MessageAttributes)+len(in.MessageSystemAttributes) > 0:
-		return nil, kernel.Errorf(400, "UnsupportedOperation", "message attributes are not implemented by this endpoint; put the values into the body")
+	case len(in.MessageSystemAttributes) > 0:
+		return nil, kernel.Errorf(400, "UnsupportedOperation", "message system attributes are not implemented by this endpoint")
 	case in.MessageBody == "":
 		return nil, kernel.Errorf(400, "InvalidMessageContents", "MessageBody must not be empty")
 	case len(in.MessageBody) > q.maxSize:
@@ -143,16 +145,20 @@ func (s *Service) sendMessage(_ context.Context, c *kernel.Call) (any, error) {
 	if in.DelaySeconds != nil {
 		delay = time.Duration(*in.DelaySeconds) * time.Second
 	}
-	m := &message{id: s.id("msg"), body: in.MessageBody, sender: c.Principal.ARN, sent: now, visible: now.Add(delay)}
+	m := &message{id: s.id("msg"), body: in.MessageBody, sender: c.Principal.ARN, sent: now, visible: now.Add(delay), extra: in.MessageAttributes}
 	q.messages = append(q.messages, m)
-	return map[string]any{"MessageId": m.id, "MD5OfMessageBody": sum(m.body)}, nil
+	out := map[string]any{"MessageId": m.id, "MD5OfMessageBody": sum(m.body)}
+	if len(m.extra) > 0 {
+		out["MD5OfMessageAttributes"] = sumAttributes(m.extra)
+	}
+	return out, nil
 }
 
 func (s *Service) receiveMessage(_ context.Context, c *kernel.Call) (any, error) {
 	var in struct {
-		QueueUrl                                    string
-		MaxNumberOfMessages, VisibilityTimeout      *int
-		AttributeNames, MessageSystemAttributeNames []string
+		QueueUrl                                                           string
+		MaxNumberOfMessages, VisibilityTimeout                             *int
+		AttributeNames, MessageSystemAttributeNames, MessageAttributeNames []string
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
@@ -196,10 +202,14 @@ func (s *Service) receiveMessage(_ context.Context, c *kernel.Call) (any, error)
 			m.first = now
 		}
 		m.visible, m.receipt = now.Add(visibility), s.id("rcpt")
-		messages = append(messages, map[string]any{
+		out := map[string]any{
 			"MessageId": m.id, "ReceiptHandle": m.receipt, "Body": m.body, "MD5OfBody": sum(m.body),
 			"Attributes": m.attributes(names),
-		})
+		}
+		if extra := chosen(m.extra, in.MessageAttributeNames); len(extra) > 0 {
+			out["MessageAttributes"], out["MD5OfMessageAttributes"] = extra, sumAttributes(extra)
+		}
+		messages = append(messages, out)
 	}
 	return map[string]any{"Messages": messages}, nil
 }
