@@ -29,8 +29,12 @@ type Stage struct {
 	Architecture     string    `yaml:"architecture"`
 	LogRetentionDays int       `yaml:"logRetentionDays"`
 	RemovalPolicy    string    `yaml:"removalPolicy"` // retain or destroy
+	Zones            []string  `yaml:"zones"`         // availability zones that jobs run in, two or more
 	Schedules        Schedules `yaml:"schedules"`
-	AlarmEmail       string    `yaml:"alarmEmail"` // subscribed to the alarm topic when not empty
+	// StaleTelemetryHours is how old the newest sample of a calibrated asset may
+	// become before operators are told; 24 when the file does not say.
+	StaleTelemetryHours int    `yaml:"staleTelemetryHours"`
+	AlarmEmail          string `yaml:"alarmEmail"` // subscribed to the alarm topic when not empty
 }
 
 // Schedules says what a stage does to the twin's schedules.
@@ -63,6 +67,7 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 var (
 	nameRE     = regexp.MustCompile(`^[a-z][a-z0-9]{1,9}$`)
 	accountRE  = regexp.MustCompile(`^\d{12}$`)
+	zoneRE     = regexp.MustCompile(`^[a-z]$`)
 	scheduleRE = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
 )
 
@@ -93,7 +98,7 @@ func Load(name string) (Stage, error) {
 // Parse reads a stage strictly and returns every mistake at once. The name's
 // file, infra/stage/NAME.yaml, is what errors point at.
 func Parse(name string, data []byte) (Stage, error) {
-	s := Stage{Name: name, Schedules: Schedules{State: "ENABLED"}}
+	s := Stage{Name: name, Schedules: Schedules{State: "ENABLED"}, StaleTelemetryHours: 24}
 	file := "infra/stage/" + name + ".yaml"
 	if err := yaml.Load(data, &s, yaml.WithKnownFields()); err != nil {
 		return Stage{}, fmt.Errorf("%s: %w", file, err)
@@ -139,6 +144,20 @@ func (s Stage) check(file string) error {
 	}
 	if s.RemovalPolicy != Retain && s.RemovalPolicy != Destroy {
 		fail("removalPolicy", "%q; expected retain or destroy", s.RemovalPolicy)
+	}
+	if len(s.Zones) < 2 {
+		fail("zones", "%v; expected two availability zones or more, such as %sa", s.Zones, s.Region)
+	}
+	for i, zone := range s.Zones {
+		if suffix, ok := strings.CutPrefix(zone, s.Region); !ok || !zoneRE.MatchString(suffix) {
+			fail("zones", "%q; expected a zone of the stage's region, such as %sa", zone, s.Region)
+		}
+		if slices.Contains(s.Zones[:i], zone) {
+			fail("zones", "%q is named twice", zone)
+		}
+	}
+	if s.StaleTelemetryHours < 1 {
+		fail("staleTelemetryHours", "%d; expected one hour or more", s.StaleTelemetryHours)
 	}
 	if s.Schedules.State != "ENABLED" && s.Schedules.State != "DISABLED" {
 		fail("schedules.state", "%q; expected ENABLED or DISABLED", s.Schedules.State)

@@ -39,18 +39,22 @@ region: us-east-2
 architecture: arm
 logRetentionDays: 2
 removalPolicy: keep
+zones: [us-east-2a, us-west-2b]
+staleTelemetryHours: 0
 schedules: {state: "on", override: hourly}
 alarmEmail: nobody
 `))
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
-	require.Len(t, lines, 8)
+	require.Len(t, lines, 10)
 	for i, want := range []string{
 		`infra/stage/test.yaml: account: "12"; expected the 12 digits`,
 		`infra/stage/test.yaml: region: "us-east-2"; expected one that has IoT TwinMaker`,
 		`infra/stage/test.yaml: architecture: "arm"; expected x86_64, arm64 or host`,
 		`infra/stage/test.yaml: logRetentionDays: 2; expected`,
 		`infra/stage/test.yaml: removalPolicy: "keep"; expected retain or destroy`,
+		`infra/stage/test.yaml: zones: "us-west-2b"; expected a zone of the stage's region`,
+		`infra/stage/test.yaml: staleTelemetryHours: 0; expected one hour or more`,
 		`infra/stage/test.yaml: schedules.state: "on"; expected ENABLED or DISABLED`,
 		`infra/stage/test.yaml: schedules.override: "hourly"; expected rate(…) or cron(…)`,
 		`infra/stage/test.yaml: alarmEmail: "nobody"; expected an address`,
