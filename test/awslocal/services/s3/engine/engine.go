@@ -42,7 +42,7 @@ func Run(ctx context.Context, dir, socket, region string, keyring iam.Keyring) e
 		}
 	}
 	var store meta.MetadataStorer = meta.XattrMeta{}
-	if meta.XattrMeta{}.Test(root) != nil { // a file system without extended attributes
+	if (meta.XattrMeta{}).Test(root) != nil { // a file system without extended attributes
 		sidecar := filepath.Join(filepath.Dir(root), "metadata")
 		if err := os.MkdirAll(sidecar, 0o700); err != nil {
 			return fmt.Errorf("make the folder of metadata: %w", err)
