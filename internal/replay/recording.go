@@ -14,12 +14,31 @@ import (
 	"time"
 
 	"github.com/livetwin/livetwin/internal/telemetry"
+	"github.com/livetwin/livetwin/internal/twin/definition"
 )
 
 // An Asset says which measurements a twin has for a file of telemetry.
 type Asset struct {
 	Name         string
 	Measurements map[string]string // UCUM unit by name; "" is no unit
+}
+
+// AssetsOf lists the assets of a twin that are measured.
+func AssetsOf(d *definition.Definition) []Asset {
+	var assets []Asset
+	for _, a := range d.Assets {
+		m, _ := d.Model(a.Model)
+		measured := map[string]string{}
+		for _, p := range m.Properties {
+			if p.Kind == definition.Measurement {
+				measured[p.Name] = p.Unit
+			}
+		}
+		if len(measured) > 0 {
+			assets = append(assets, Asset{Name: a.Name, Measurements: measured})
+		}
+	}
+	return assets
 }
 
 // A Recording is telemetry read from files, complete and checked.
