@@ -71,7 +71,11 @@ func (c *Call) Authorize(action string, resources ...string) error {
 	return c.Authorizer(c.Principal, action, resources)
 }
 
-// Authorized reports whether Authorize was called.
+// Exempt says that the operation needs no permission, such as
+// sts:GetCallerIdentity: whoever signed may call it.
+func (c *Call) Exempt() { c.authorized = true }
+
+// Authorized reports whether Authorize or Exempt was called.
 func (c *Call) Authorized() bool { return c.authorized }
 
 // An Error is an error in a service's own words.
