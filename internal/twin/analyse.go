@@ -10,15 +10,23 @@ import (
 	"github.com/livetwin/livetwin/internal/twin/unit"
 )
 
-// Names, narrower than what SiteWise and TwinMaker allow so that one name
-// fits all of SiteWise's ids and variables, TwinMaker's ids, keys in S3 and
-// parts of property aliases.
+// Patterns of names, narrower than what SiteWise and TwinMaker allow so that one
+// name fits all of SiteWise's ids and variables, TwinMaker's ids, keys in S3
+// and parts of property aliases.
+const (
+	NamePattern         = `^[a-z][a-z0-9-]{1,29}$` // of twins
+	AssetNamePattern    = `^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}[A-Za-z0-9]$`
+	ModelNamePattern    = `^[a-z][a-z0-9-]{0,62}$` // of asset models, calibrations, alarms and rules
+	PropertyNamePattern = `^[a-z][a-z0-9_]{0,63}$` // of properties, hierarchies, relationships, variables and constants
+	SceneNamePattern    = `^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`
+)
+
 var (
-	twinName     = namePattern{regexp.MustCompile(`^[a-z][a-z0-9-]{1,29}$`), "2 to 30 lower-case letters, digits and hyphens, beginning with a letter"}
-	assetName    = namePattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}[A-Za-z0-9]$`), "2 to 64 letters, digits, hyphens, underscores and points, with a letter or digit at both ends"}
-	modelName    = namePattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`), "up to 63 lower-case letters, digits and hyphens, beginning with a letter"}
-	propertyName = namePattern{regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`), "up to 64 lower-case letters, digits and underscores, beginning with a letter"}
-	sceneName    = namePattern{regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`), "2 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"}
+	twinName     = namePattern{regexp.MustCompile(NamePattern), "2 to 30 lower-case letters, digits and hyphens, beginning with a letter"}
+	assetName    = namePattern{regexp.MustCompile(AssetNamePattern), "2 to 64 letters, digits, hyphens, underscores and points, with a letter or digit at both ends"}
+	modelName    = namePattern{regexp.MustCompile(ModelNamePattern), "up to 63 lower-case letters, digits and hyphens, beginning with a letter"}
+	propertyName = namePattern{regexp.MustCompile(PropertyNamePattern), "up to 64 lower-case letters, digits and underscores, beginning with a letter"}
+	sceneName    = namePattern{regexp.MustCompile(SceneNamePattern), "2 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"}
 )
 
 type namePattern struct {
@@ -133,11 +141,12 @@ func (a *analysis) reference(p path, noun, name string, candidates []string, con
 }
 
 // choice checks that a value is one of the words; an empty one is a default.
-func (a *analysis) choice(p path, value string, words ...string) {
+func (a *analysis) choice(p path, value string, words ...string) bool {
 	if value == "" && !a.source.has(p) || slices.Contains(words, value) {
-		return
+		return true
 	}
 	a.reportValue(p, fmt.Sprintf("%s is %q", p, shorten(value)), oneOf(words), didYouMean(value, words))
+	return false
 }
 
 // unit reads the unit at p.

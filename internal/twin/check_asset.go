@@ -13,20 +13,20 @@ func (a *analysis) checkAssets() {
 		a.reportValue(path("assets"), "the twin declares no asset", "at least one", "")
 	}
 	names, models := a.t.Assets.Names(), a.t.AssetModels.Names()
+	circular := a.checkAssetCycles()
 	for name, asset := range a.t.Assets.All() {
 		p := path("assets").at(name)
 		a.name(p, "an asset", name, assetName, a.source.key)
 		if a.reference(p.at("model"), "asset model", asset.Model, models, path("assetModels")) {
 			a.checkAttributes(p, asset)
 		}
-		if asset.Parent != "" && a.reference(p.at("parent"), "asset", asset.Parent, names, path("assets")) {
+		if asset.Parent != "" && a.reference(p.at("parent"), "asset", asset.Parent, names, path("assets")) && !circular[name] {
 			a.checkParent(p, name, asset)
 		}
 		if asset.Parent == "" && asset.Hierarchy != "" {
 			a.reportValue(p.at("hierarchy"), fmt.Sprintf("%s has a hierarchy and no parent", p), "a parent", "add parent, or remove hierarchy")
 		}
 	}
-	a.checkAssetCycles()
 	a.checkIdentity()
 }
 
@@ -59,7 +59,7 @@ func (a *analysis) checkAttributes(p path, asset Asset) {
 func (a *analysis) checkParent(p path, name string, asset Asset) {
 	parent, _ := a.t.Assets.Get(asset.Parent)
 	m, ok := a.t.AssetModels.Get(parent.Model)
-	if !ok || asset.Parent == name || !a.t.AssetModels.Has(asset.Model) {
+	if !ok || !a.t.AssetModels.Has(asset.Model) {
 		return
 	}
 	fitting := hierarchiesFor(m, asset.Model)
@@ -74,7 +74,7 @@ func (a *analysis) checkParent(p path, name string, asset Asset) {
 	switch len(fitting) {
 	case 1:
 	case 0:
-		if a.source.broken[path("assetModels").at(parent.Model, "\x01unknown")] {
+		if a.source.broken[path("assetModels").at(parent.Model, "\x01unknown")] || a.danglingHierarchy(m) {
 			return
 		}
 		a.reportValue(p.at("parent"), fmt.Sprintf("%s: the model %s of %s has no hierarchy for %s", p.at("parent"), parent.Model, asset.Parent, asset.Model),
@@ -96,14 +96,29 @@ func hierarchiesFor(m AssetModel, child string) []string {
 	return names
 }
 
-// checkAssetCycles reports assets that are parts of themselves.
-func (a *analysis) checkAssetCycles() {
-	done := map[string]bool{}
+// danglingHierarchy reports whether a hierarchy of m names a model that does
+// not exist, which was reported.
+func (a *analysis) danglingHierarchy(m AssetModel) bool {
+	for _, h := range m.Hierarchies.All() {
+		if !a.t.AssetModels.Has(h.Model) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkAssetCycles reports assets that are parts of themselves, and returns
+// those in cycles.
+func (a *analysis) checkAssetCycles() map[string]bool {
+	done, circular := map[string]bool{}, map[string]bool{}
 	for name := range a.t.Assets.All() {
 		var way []string
 		for at := name; at != "" && !done[at]; {
 			if i := slices.Index(way, at); i >= 0 {
 				circle := append(slices.Clone(way[i:]), at)
+				for _, member := range circle {
+					circular[member] = true
+				}
 				what := fmt.Sprintf("%s is a part of itself: %s", at, strings.Join(circle, " → "))
 				if len(circle) == 2 {
 					what = fmt.Sprintf("%s is its own parent", at)
@@ -119,6 +134,7 @@ func (a *analysis) checkAssetCycles() {
 			done[at] = true
 		}
 	}
+	return circular
 }
 
 // checkIdentity reports assets whose names differ in case only: a folder or a

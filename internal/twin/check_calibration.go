@@ -37,7 +37,7 @@ func (a *analysis) checkCalibrations() {
 		}
 		known := a.reference(p.at("assetModel"), "asset model", c.AssetModel, models, path("assetModels"))
 		physics, described := a.describe(p, c.Model)
-		b := binding{a: a, p: p, c: c, owner: a.modelOf(c.AssetModel), known: known, physics: physics, described: described}
+		b := binding{a: a, p: p, c: c, owner: a.modelOf(c.AssetModel), known: known, physics: physics, described: described, misspelt: map[string]bool{}}
 		b.checkInputs()
 		b.checkObservations()
 		b.checkParameters()
@@ -125,7 +125,8 @@ type binding struct {
 	owner     *model
 	known     bool // the asset model
 	physics   plant.Description
-	described bool // the physics model
+	described bool            // the physics model
+	misspelt  map[string]bool // quantities that were probably meant by names that do not exist
 }
 
 // quantity finds a quantity of the physics model.
@@ -141,8 +142,15 @@ func (b binding) quantity(p path, noun, name string, candidates []plant.Quantity
 		}
 		names = append(names, q.Name)
 	}
+	b.misspelt[nearest(name, names)] = true
 	b.a.reportKey(p, fmt.Sprintf("the physics model %s has no %s %q", b.c.Model, noun, shorten(name)), oneOf(names), didYouMean(name, names))
 	return plant.Quantity{}, false
+}
+
+// lacks reports whether a quantity that the physics model needs was left out,
+// and not just misspelt.
+func (b binding) lacks(name string, given bool) bool {
+	return b.described && !given && !b.misspelt[name] && !b.a.source.broken[b.p.at("\x01unknown")]
 }
 
 // property finds a property of the asset model whose values are numbers and
@@ -155,6 +163,9 @@ func (b binding) property(p path, name string) (property, bool) {
 		return property{}, false
 	}
 	x := b.owner.properties[name]
+	if x.dataType == "" { // reported
+		return property{}, false
+	}
 	if x.kind != definition.Measurement && x.kind != definition.Transform || !x.numeric() {
 		b.a.reportValue(p, fmt.Sprintf("%s is %s of type %s", name, article(x.kind), x.dataType), "a measurement or transform with numbers", "")
 		return property{}, false
@@ -189,7 +200,7 @@ func (b binding) checkInputs() {
 		}
 	}
 	for _, q := range b.physics.Inputs {
-		if b.described && !b.c.Inputs.Has(q.Name) && !b.a.source.broken[b.p.at("\x01unknown")] {
+		if b.lacks(q.Name, b.c.Inputs.Has(q.Name)) {
 			b.a.reportKey(p, fmt.Sprintf("%s lacks %s, an input of the physics model %s", p, q.Name, b.c.Model), "a property for every input", fmt.Sprintf("add %s: and a property in %s", q.Name, q.Unit))
 		}
 	}
@@ -227,7 +238,7 @@ func (b binding) checkParameters() {
 		b.prior(p.at(name), x)
 	}
 	for _, x := range b.physics.Parameters {
-		if !b.described || b.c.Parameters.Has(x.Name) || x.Prior != nil || b.a.source.broken[b.p.at("\x01unknown")] {
+		if x.Prior != nil || !b.lacks(x.Name, b.c.Parameters.Has(x.Name)) {
 			continue
 		}
 		b.a.reportKey(p, fmt.Sprintf("%s lacks %s, a parameter of the physics model %s", p, x.Name, b.c.Model), "a prior for every parameter", fmt.Sprintf("add %s: with a prior in %s", x.Name, x.Unit))
@@ -280,7 +291,7 @@ func (b binding) checkConstants() {
 		}
 	}
 	for _, x := range b.physics.Constants {
-		if b.described && x.Default == nil && !b.c.Constants.Has(x.Name) && !b.a.source.broken[b.p.at("\x01unknown")] {
+		if x.Default == nil && b.lacks(x.Name, b.c.Constants.Has(x.Name)) {
 			b.a.reportKey(b.p, fmt.Sprintf("%s lacks %s, a constant of the physics model %s", p, x.Name, b.c.Model), "a value or an attribute for it", fmt.Sprintf("add %s: {value: …, unit: %s}", x.Name, x.Unit))
 		}
 	}
@@ -298,7 +309,7 @@ func (b binding) attribute(p path, name string, want plant.Quantity) {
 		return
 	}
 	x := b.owner.properties[name]
-	if !x.numeric() {
+	if !x.numeric() && x.dataType != "" {
 		b.a.reportValue(p, fmt.Sprintf("%s is an attribute of type %s", name, x.dataType), "a number", "")
 		return
 	}

@@ -42,7 +42,9 @@ func (a *analysis) declare(p path, m AssetModel) *model {
 			a.reportKey(q, fmt.Sprintf("%s is both %s and %s of the model", name, article(before.kind), article(prop.kind)), "one property of a name", "rename one")
 			return
 		}
-		a.choice(q.at("type"), string(prop.dataType), string(Double), string(Integer), string(Boolean), string(String))
+		if !a.choice(q.at("type"), string(prop.dataType), string(Double), string(Integer), string(Boolean), string(String)) {
+			prop.dataType = ""
+		}
 		prop.code = code
 		prop.unit, prop.hasUnit = a.unit(q.at("unit"), code)
 		if prop.hasUnit && (prop.dataType == String || prop.dataType == Boolean) {
@@ -245,6 +247,9 @@ func (f formulaSource) numbers() map[string]float64 {
 // lookup resolves the names of a formula.
 func (a *analysis) lookup(owner string, f formulaSource) func(string) (expr.Variable, bool) {
 	return func(name string) (expr.Variable, bool) {
+		if p, ok := a.modelOf(owner).properties[name]; ok {
+			return variable(p), true
+		}
 		if c, ok := f.constants.Get(name); ok {
 			code := c.Unit
 			if code == "" {
@@ -253,17 +258,17 @@ func (a *analysis) lookup(owner string, f formulaSource) func(string) (expr.Vari
 			u, err := unit.Parse(code)
 			return expr.Variable{Type: expr.Number, Unit: u, HasUnit: err == nil, Constant: true}, true
 		}
-		if v, ok := f.variables.Get(name); ok {
-			p, known := a.child(owner, v)
-			if !known {
-				return expr.Variable{Child: true}, true
-			}
-			x := variable(p)
-			x.Child, x.Attribute, x.Aggregate = true, false, false
-			return x, true
+		v, ok := f.variables.Get(name)
+		if !ok {
+			return expr.Variable{}, false
 		}
-		p, ok := a.modelOf(owner).properties[name]
-		return variable(p), ok
+		p, known := a.child(owner, v)
+		if !known {
+			return expr.Variable{Child: true}, true // reported
+		}
+		x := variable(p)
+		x.Child, x.Attribute, x.Aggregate = true, false, false
+		return x, true
 	}
 }
 

@@ -182,15 +182,9 @@ func (a *analysis) checkTag(p path, s Scene, tag Tag, subject string) {
 		names = append(names, c.name)
 	}
 	i := slices.Index(names, tag.Component)
-	if i < 0 {
-		a.reference(p.at("component"), "component of "+subject, tag.Component, names, path("calibrations"))
-	} else {
+	bound := a.reference(p.at("component"), "component of "+subject, tag.Component, names, path("calibrations")) &&
 		a.reference(p.at("property"), "property of component "+tag.Component, tag.Property, components[i].properties, path("assetModels").at(subject))
-	}
-	if tag.Rule == "" {
-		return
-	}
-	if !a.reference(p.at("rule"), "rule", tag.Rule, s.Rules.Names(), p.scenePath().at("rules")) {
+	if tag.Rule == "" || !a.reference(p.at("rule"), "rule", tag.Rule, s.Rules.Names(), p.scenePath().at("rules")) || !bound {
 		return
 	}
 	statements, _ := s.Rules.Get(tag.Rule)

@@ -87,7 +87,8 @@ func (d *decoder) syntax(err error) {
 func (d *decoder) value(n *yaml.Node, v reflect.Value, p path) {
 	d.source.values[p] = n
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		d.wrongType(n, p, "no anchors or aliases in a twin", "write the value out")
+		d.source.broken[p] = true
+		d.report(position{n.Line, n.Column}, fmt.Sprintf("%s has an anchor or an alias", p), "neither in a twin", "write the value out")
 		return
 	}
 	if s, ok := v.Addr().Interface().(scalarDecoder); ok {
@@ -240,13 +241,22 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, p path) {
 	for i, f := range fields {
 		names[i] = f.name
 	}
-	written := map[string]bool{}
+	written, previous := map[string]bool{}, ""
 	var unknown []func()
 	ok := d.entries(n, p, func(key, value *yaml.Node) {
 		i := slices.Index(names, key.Value)
 		if i >= 0 {
 			written[key.Value] = true
+			previous = key.Value
 			d.value(value, v.Field(fields[i].index), p.at(key.Value))
+			return
+		}
+		if n.Style&yaml.FlowStyle != 0 && strings.ContainsAny(key.Value, "()*/+<> ") && previous != "" {
+			if d.source.broken[p.at(previous)] {
+				return
+			}
+			d.source.broken[p.at(previous)] = true
+			d.report(position{key.Line, key.Column}, fmt.Sprintf("%s is cut off at a comma", p.at(previous)), "no bare comma inside { }", "put the whole value in quotes")
 			return
 		}
 		unknown = append(unknown, func() {

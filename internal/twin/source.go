@@ -37,12 +37,23 @@ func (p path) parent() (path, bool) {
 	return p[:i], true
 }
 
-// String returns the path as messages show it: assets.cell-1.parent.
+// String returns the path as messages show it: assets.cell-1.parent, nodes[0].
 func (p path) String() string {
 	if p == "" {
 		return "the twin"
 	}
-	return strings.ReplaceAll(string(p), "\x00", ".")
+	var b strings.Builder
+	for i, key := range strings.Split(string(p), "\x00") {
+		if _, err := strconv.Atoi(key); err == nil {
+			b.WriteString("[" + key + "]")
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(key)
+	}
+	return b.String()
 }
 
 // A position is a line and a column, counted from 1.

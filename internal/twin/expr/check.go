@@ -234,10 +234,18 @@ func (c *checker) alike(offset int, x, y value, verb string) value {
 	return r
 }
 
+// factor writes a unit as a factor of a product.
+func factor(u unit.Unit) string {
+	if s := u.String(); strings.ContainsAny(s, "./") {
+		return "(" + s + ")"
+	}
+	return u.String()
+}
+
 // conversion says how to convert between units of one dimension.
 func conversion(from, to unit.Unit) string {
 	if f := from.Factor(to); math.Abs(f-1) > 1e-12 {
-		return fmt.Sprintf("convert one by a constant: {value: %.12g, unit: (%s)/(%s)}", f, to, from)
+		return fmt.Sprintf("convert one by a constant: {value: %.12g, unit: %s/%s}", f, factor(to), factor(from))
 	}
 	return "convert one by adding a constant with a unit"
 }

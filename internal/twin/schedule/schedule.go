@@ -77,7 +77,11 @@ func checkCron(fields string) *Error {
 	}
 	plan, err := cronplan.Parse(strings.Join(parts, " "))
 	if err != nil {
-		return &Error{What: what + " is not read: " + err.Error(), Expected: "six fields such as 0 6 * * ? *"}
+		reason := err.Error()
+		if _, after, ok := strings.Cut(reason, ": "); ok { // the parser's name of the field
+			reason = after
+		}
+		return &Error{What: what + " is not read: " + reason, Expected: "six fields such as 0 6 * * ? *"}
 	}
 	// A year in the past, or the 30th of February, never comes.
 	if plan.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {

@@ -329,6 +329,9 @@ func lookup(symbol string) (Unit, bool) {
 
 func (p *parser) unknown(symbol string) error {
 	do := "use UCUM codes, such as V, A, W.h, Cel, Ohm, 1"
+	if strings.ContainsAny(symbol, "*^· ²³") {
+		do = "write products as A.h, quotients as km/h and powers as m2"
+	}
 	if ucum, ok := foreign[symbol]; ok {
 		do = fmt.Sprintf("did you mean %q?", ucum)
 	} else {

@@ -27,11 +27,22 @@ type dimensions [7]int8
 // One is the unit of pure numbers.
 var One = Unit{code: "1", factor: 1}
 
-// String returns the code of a parsed unit, or the product of base units of a
-// computed one.
+// common are codes by which computed units are known.
+var common = []string{
+	"1", "%", "V", "mV", "kV", "A", "mA", "W", "kW", "mW", "MW", "J", "W.h", "kW.h", "Ohm", "mOhm", "F", "H", "Hz", "N", "Pa", "kPa", "bar",
+	"s", "min", "h", "m", "m2", "m3", "kg", "g", "A.h", "C", "K", "m/s", "m/s2", "m3/h", "m3/s", "L/min", "kg/s", "W/m2", "W/K", "V2", "A2",
+}
+
+// String returns the code of a parsed unit, a common code of the same meaning
+// for a computed one, or else a product of base units.
 func (u Unit) String() string {
 	if u.code != "" {
 		return u.code
+	}
+	for _, code := range common {
+		if v, err := Parse(code); err == nil && u.Equal(v) {
+			return code
+		}
 	}
 	return u.base()
 }
