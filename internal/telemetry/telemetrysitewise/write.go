@@ -145,22 +145,24 @@ func (h *Historian) put(ctx context.Context, request [][]telemetry.Point) (again
 	return again, rejected, nil
 }
 
-// sort assigns the errors of an entry to its points. An error without instants
-// concerns every point of the entry that no other error names.
+// sort assigns the errors of an entry to its points. An error that names no
+// instant of the entry concerns every point that no other error names: better
+// to tell of a point too many than to lose one.
 func sort(group []telemetry.Point, errs []types.BatchPutAssetPropertyError) (again []retry, rejected []telemetry.Rejection) {
 	cause := make([]*types.BatchPutAssetPropertyError, len(group))
+	named := make([]bool, len(errs)) // the error names a point of the group
 	for i := range errs {
 		for _, at := range errs[i].Timestamps {
 			instant := time.Unix(aws.ToInt64(at.TimeInSeconds), int64(aws.ToInt32(at.OffsetInNanos)))
 			for j, p := range group {
 				if p.Sample.Time.Equal(instant) {
-					cause[j] = &errs[i]
+					cause[j], named[i] = &errs[i], true
 				}
 			}
 		}
 	}
 	for i := range errs {
-		if len(errs[i].Timestamps) > 0 {
+		if named[i] {
 			continue
 		}
 		for j := range group {
