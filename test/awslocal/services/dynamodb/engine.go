@@ -224,3 +224,6 @@ func (d *DynamoDB) send(ctx context.Context, operation string, input []byte) (st
 	}
 	return resp.StatusCode, answer, nil
 }
+
+// Done is closed when the engine has ended.
+func (d *DynamoDB) Done() <-chan struct{} { return d.exited }

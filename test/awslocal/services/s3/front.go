@@ -258,3 +258,6 @@ func split(u *url.URL) (bucket, key string) {
 	}
 	return path, ""
 }
+
+// Done is closed when the engine has ended.
+func (s *S3) Done() <-chan struct{} { return s.exited }

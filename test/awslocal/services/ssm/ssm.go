@@ -77,7 +77,7 @@ func (s *Store) Provides() map[string]func(context.Context, *kernel.Resource) (k
 	}
 }
 
-var validName = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]{1,1011}$`)
+var validName = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
 func (s *Store) create(_ context.Context, r *kernel.Resource) (kernel.Physical, error) {
 	var p struct {
@@ -92,7 +92,7 @@ func (s *Store) create(_ context.Context, r *kernel.Resource) (kernel.Physical, 
 	switch {
 	case p.Type != "String" && p.Type != "StringList":
 		return kernel.Physical{}, template.Errorf(r, "Type is %q, expected String or StringList", p.Type)
-	case !validName.MatchString(name) || strings.Contains(name[1:], "/") && name[0] != '/':
+	case len(name) > 1011 || !validName.MatchString(name) || strings.Contains(name[1:], "/") && name[0] != '/':
 		return kernel.Physical{}, template.Errorf(r, "Name %q: expected letters, digits and . _ - /, with a leading / if there is any other", name)
 	case p.Value == "" || len(p.Value) > 8192:
 		return kernel.Physical{}, template.Errorf(r, "Value has %d bytes, expected 1 to 8192", len(p.Value))
