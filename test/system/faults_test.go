@@ -56,10 +56,10 @@ func TestAKilledAttemptIsRetriedWithTheSameBytes(t *testing.T) {
 		return p.bytesOf()
 	}()
 	// Killed at once, and while it works.
-	for _, millis := range []int{0, 25} {
-		t.Run(fmt.Sprintf("after %d ms", millis), func(t *testing.T) {
+	for when, after := range map[string]int{"afterMillis": 1, "afterBytesOfLog": 1} {
+		t.Run(when, func(t *testing.T) {
 			p := deploy(t, monday.Add(-30*time.Minute))
-			p.fault(map[string]any{"killAttempt": map[string]any{"jobDefinition": twinName + "-" + stage + "-calibrate", "attempt": 1, "afterMillis": millis}})
+			p.fault(map[string]any{"killAttempt": map[string]any{"jobDefinition": twinName + "-" + stage + "-calibrate", "attempt": 1, when: after}})
 			p.follow(p.simulated(2))
 			assert.Equal(t, undisturbed, p.bytesOf())
 			assert.Empty(t, p.executions(types.ExecutionStatusFailed))

@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/livetwin/livetwin/internal/calibration"
+	"github.com/livetwin/livetwin/internal/replay"
 	"github.com/livetwin/livetwin/internal/simulate"
 	"github.com/livetwin/livetwin/internal/telemetry"
+	"github.com/livetwin/livetwin/test/walk"
 )
 
 // The cycle in which the second cell's voltage sensor is off, and how many
@@ -369,4 +371,17 @@ func afterRollback(t *testing.T, p *plant) {
 	require.NotNil(t, d.Champion)
 	assert.Equal(t, before.ParametersRun, d.Champion.ParametersRun)
 	assert.Positive(t, d.Telemetry.Bad+d.Telemetry.Null+d.Telemetry.NonFinite)
+}
+
+// TestWalk is the walk that test/deployed takes in an account.
+func TestWalk(t *testing.T) {
+	p := deploy(t, monday.Add(-30*time.Minute))
+	walk.Walk(t, walk.Site{
+		Config: p.config, Twin: p.twin, Start: monday, Now: p.now, Patience: time.Minute,
+		Feed: func(_ *testing.T, r *replay.Recording) time.Time {
+			res := p.feed(r)
+			p.until(res.Last.Add(31 * time.Minute))
+			return res.Last
+		},
+	})
 }

@@ -159,7 +159,7 @@ func (s *session) deploy(ctx context.Context) error {
 	first := firstSample(s.recording)
 	e, err := localaws.Start(ctx, localaws.Options{
 		Program: filepath.Join(s.Build, "awslocal"), Assembly: filepath.Join(s.Out, "cdk.out"),
-		State: filepath.Join(s.Out, "state"), From: first.Add(-10 * time.Minute).Truncate(time.Minute),
+		State: filepath.Join(s.Out, "state"), From: before(first),
 		Args: []string{"--tools", "node_modules", "--models", filepath.Join(s.Build, "models")},
 		Log:  filepath.Join(s.Out, "logs", "awslocal.log"),
 	})
@@ -174,7 +174,7 @@ func (s *session) deploy(ctx context.Context) error {
 		return err
 	}
 	s.store = s.twin.Store()
-	s.out.detail("%s, clock at %s", e.Ready().Endpoint, short(first.Add(-10*time.Minute)))
+	s.out.detail("%s, clock at %s", e.Ready().Endpoint, short(before(first)))
 	return nil
 }
 
@@ -190,4 +190,11 @@ func firstSample(r *replay.Recording) time.Time {
 
 func aliasOf(twinName, asset, property string) telemetry.Alias {
 	return telemetry.AliasOf(twinName, asset, property)
+}
+
+// before is when the endpoint is started for telemetry that begins at first: a
+// little earlier, at an end of a chunk of the replay, so that a schedule which
+// counts from its creation fires when a chunk is complete.
+func before(first time.Time) time.Time {
+	return first.Add(-10 * time.Minute).Truncate(replay.DefaultChunk)
 }
