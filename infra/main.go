@@ -13,6 +13,7 @@ import (
 	"github.com/livetwin/livetwin/infra/deployment"
 	"github.com/livetwin/livetwin/infra/stacks"
 	"github.com/livetwin/livetwin/infra/stage"
+	"github.com/livetwin/livetwin/internal/plant/all"
 	"github.com/livetwin/livetwin/internal/twin"
 )
 
@@ -36,7 +37,7 @@ func run() error {
 		return err
 	}
 	connectors := stacks.NewConnectors(app, d, recalibration)
-	if _, err := stacks.NewTwin(app, d, connectors); err != nil {
+	if _, err := stacks.NewTwin(app, d, recalibration, connectors); err != nil {
 		return err
 	}
 	app.Synth(nil)
@@ -55,7 +56,7 @@ func load(app awscdk.App) (deployment.Deployment, error) {
 		return deployment.Deployment{}, err
 	}
 	st, stageErr := stage.Load(name)
-	definition, twinErr := twin.Load(file)
+	definition, twinErr := twin.Load(file, twin.WithModels(all.Describe))
 	if err := errors.Join(twinErr, stageErr); err != nil {
 		return deployment.Deployment{}, err
 	}

@@ -38,13 +38,16 @@ func connectorNames() []string { return slices.Sorted(maps.Keys(connectors)) }
 
 // Connectors are the data connectors that the twin lists.
 type Connectors struct {
-	Stack awscdk.Stack
+	Stack awscdk.Stack // nil when the twin lists none: a stack needs a resource
 }
 
 // NewConnectors returns the stack of data connectors, one function each.
 func NewConnectors(app awscdk.App, d deployment.Deployment, after Recalibration) Connectors {
+	if len(d.Twin.Connectors) == 0 {
+		return Connectors{}
+	}
 	stack := construct.NewStack(app, d, "connectors", "Data connectors of "+d.Twin.Title)
-	stack.AddStackDependency(after.Stack, s("connectors read the runs table"))
+	stack.AddStackDependency(after.Stack, s("connectors read the runs table and raise alarms"))
 	alarms := awssns.Topic_FromTopicArn(stack, s("Alarms"), s(d.ARN("sns", d.Name(deployment.AlarmTopic))))
 	for _, source := range d.Twin.Connectors {
 		c := connectors[source]

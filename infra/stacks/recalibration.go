@@ -80,18 +80,11 @@ func NewRecalibration(app awscdk.App, d deployment.Deployment, after Telemetry) 
 	r.addRules(machine)
 	r.addAlarms(machine)
 
-	for what, p := range map[string]struct {
-		value       *string
-		description string
-	}{
-		"calibrations-bucket": {r.calibrations.BucketName(), "The bucket of calibrations"},
-		"runs-table":          {r.runs.TableName(), "The table of runs and alarm states"},
-		"state-machine-arn":   {machine.StateMachineArn(), "The state machine that recalibrates"},
-		"definition-uri":      {r.definitionURI(), "The compiled twin"},
-		"alarm-topic-arn":     {r.alarms.TopicArn(), "The topic that operators subscribe to"},
-	} {
-		parameter(stack, d, what, p.value, p.description)
-	}
+	parameter(stack, d, "calibrations-bucket", r.calibrations.BucketName(), "The bucket of calibrations")
+	parameter(stack, d, "runs-table", r.runs.TableName(), "The table of runs and alarm states")
+	parameter(stack, d, "state-machine-arn", machine.StateMachineArn(), "The state machine that recalibrates")
+	parameter(stack, d, "definition-uri", r.definitionURI(), "The compiled twin")
+	parameter(stack, d, "alarm-topic-arn", r.alarms.TopicArn(), "The topic that operators subscribe to")
 	return Recalibration{Stack: stack}, nil
 }
 

@@ -34,9 +34,12 @@ type twinStack struct {
 
 // NewTwin returns the stack of the workspace and what is in it. Files of scenes
 // that cannot be written are an error.
-func NewTwin(app awscdk.App, d deployment.Deployment, after Connectors) (Twin, error) {
+func NewTwin(app awscdk.App, d deployment.Deployment, loop Recalibration, connectors Connectors) (Twin, error) {
 	stack := construct.NewStack(app, d, "twin", "Digital twin of "+d.Twin.Title)
-	stack.AddStackDependency(after.Stack, s("component types name connectors"))
+	stack.AddStackDependency(loop.Stack, s("accesses to the workspace's bucket are logged"))
+	if connectors.Stack != nil {
+		stack.AddStackDependency(connectors.Stack, s("component types name connectors"))
+	}
 	t := twinStack{
 		Deployment: d,
 		stack:      stack,

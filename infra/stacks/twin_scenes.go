@@ -82,8 +82,8 @@ func (t *twinStack) addScenes() error {
 			ContentLocation: s(uri(scene.ID + ".json")),
 		})
 		resource.Node().AddDependency(t.workspace, copied)
-		for _, e := range t.entities {
-			resource.Node().AddDependency(e) // tags are bound to entities
+		for _, e := range t.Deployment.Twin.Entities {
+			resource.Node().AddDependency(t.entities[e.ID]) // tags are bound to entities
 		}
 	}
 	return nil
