@@ -26,8 +26,18 @@ type Diagnostics struct {
 	ChallengerScores Scores    `json:"challengerScores"`
 	Segments         []Segment `json:"segments"`
 
+	Yardstick Yardstick `json:"yardstick"` // after the run
+
 	// Predictions are the published quantiles, equal to predictions.csv.
 	Predictions []Prediction `json:"predictions"`
+}
+
+// A Yardstick says how wide forecasts turned out to be: their covariances are
+// multiplied by Scale before they are scored. A scale below 1 says that the
+// stated measurement noise is larger than what the model cannot follow.
+type Yardstick struct {
+	Scale   float64 `json:"scale"`
+	Freedom float64 `json:"freedom"` // independent innovations that it is known by
 }
 
 // An Intake counts what was done with the samples of a window.
@@ -37,6 +47,7 @@ type Intake struct {
 	Null        int  `json:"null"`
 	NonFinite   int  `json:"nonFinite"` // NaN or infinite
 	Pending     int  `json:"pending"`   // after the last whole segment; left to the next run
+	Unpaired    int  `json:"unpaired"`  // at instants where an input changed unseen; not assimilated
 	Late        int  `json:"late"`      // arrived in the previous window after it was assimilated; not assimilated
 	Rewritten   bool `json:"rewritten"` // the previous window holds as many samples, but other ones
 }

@@ -79,8 +79,9 @@ type Memory interface {
 	// memory.
 	Report(s Segment, o Onset, b Belief) Report
 
-	// Learn takes in a segment; b is the belief after it. A segment that is
-	// not trusted only passes time.
+	// Learn takes in a segment; b is the belief after it. Of a segment that is
+	// not trusted, because its rows are not what the model describes, it takes
+	// in no more than what it can check otherwise.
 	Learn(s Segment, b Belief, trusted bool)
 
 	// Predict returns quantiles of the published output of that name, in order
@@ -93,6 +94,9 @@ type Memory interface {
 type Onset struct {
 	States     []Marginal // all states
 	Parameters []Marginal // those that the memory knows better than the belief
+	// Drift multiplies the standard deviations of the parameters' drift since
+	// the segment before.
+	Drift float64
 }
 
 // A Report compares a segment with forecasts of it. Names are the model's.

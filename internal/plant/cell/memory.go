@@ -163,7 +163,11 @@ func (m *memory) Begin(s plant.Segment, b plant.Belief) plant.Onset {
 	d := m.cell.read(s.Raw)
 	mean, variance := m.onset(s, d, 0).moments()
 	dv, _ := m.deficitOf(d)
-	return m.cell.begin(d, mean, variance, m.Ageing.state(deficit)*dv, b)
+	o := m.cell.begin(d, mean, variance, m.Ageing.state(deficit)*dv, b)
+	// An unusual pause changes more than the capacity.
+	usual, _ := m.usualPause()
+	o.Drift = 1 + math.Abs(pauseTerm(s.Pause/3600)-usual)
+	return o
 }
 
 // begin splits the forecast of a delivered capacity into the full capacity and
@@ -203,6 +207,7 @@ func (m *memory) Measure(s plant.Segment, o plant.Onset) []plant.Marginal {
 func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 	d := m.cell.read(s.Raw)
 	start := m.Begin(s, b).States[charge].Mean
+	plausible := trusted || m.plausible(s, d)
 	pause := pauseTerm(s.Pause / 3600)
 	m.Ageing.pass(pause)
 	if !d.discharge {
@@ -216,12 +221,12 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 			m.Early.Count++
 		}
 	}
-	if !trusted {
-		return
-	}
-	if complete {
+	if complete && plausible {
 		dv, _ := m.deficitOf(d)
 		m.Ageing.learn(dv, d.crossed)
+	}
+	if !trusted {
+		return
 	}
 	if !math.IsNaN(s.Pause) {
 		m.Pauses = keep(m.Pauses, pause)
@@ -237,6 +242,13 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 		last.Quantum = m.quantum()
 	}
 	m.Last = &last
+}
+
+// plausible reports whether a counted capacity is within four standard
+// deviations of what was forecast.
+func (m *memory) plausible(s plant.Segment, d discharge) bool {
+	mean, variance := m.onset(s, d, 0).moments()
+	return math.Abs(d.crossed-mean) <= 4*math.Sqrt(variance)
 }
 
 // keep appends v and drops the oldest beyond those remembered.
