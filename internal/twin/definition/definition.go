@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -193,9 +192,6 @@ func Parse(data []byte) (Definition, error) {
 	var d Definition
 	if err := dec.Decode(&d); err != nil {
 		return Definition{}, fmt.Errorf("parse a compiled twin: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Definition{}, fmt.Errorf("compiled twin %s is followed by more data: expected one JSON document", d.Twin)
 	}
 	if err := d.check(); err != nil {
 		return Definition{}, fmt.Errorf("compiled twin %s: %w", d.Twin, err)

@@ -66,8 +66,9 @@ type value struct {
 
 // A context says what surrounds a part of a formula.
 type context struct {
-	window   bool // inside a function over a window
-	temporal bool
+	window    bool // inside a function over a window
+	temporal  bool
+	stateTime bool
 }
 
 type checker struct {
@@ -161,6 +162,9 @@ func (c *checker) name(n name, in context) value {
 	case v.Constant:
 	case c.scope.Metric && !in.window && !v.Attribute && !v.Aggregate:
 		c.fail(n.offset, fmt.Sprintf("%s has many values in a window", n.name), "an aggregation such as avg("+n.name+")", "")
+		return value{kind: v.Type}
+	case in.stateTime && v.Aggregate:
+		c.fail(n.offset, fmt.Sprintf("statetime of the metric %s", n.name), "a measurement or transform", "")
 		return value{kind: v.Type}
 	case in.temporal && v.Child:
 		c.fail(n.offset, fmt.Sprintf("%s is a property of children", n.name), "a property of the same model in a function of time", "aggregate it with avg, sum, min, max, count or stdev")

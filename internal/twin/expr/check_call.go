@@ -20,10 +20,7 @@ func (c *checker) call(n call, in context) value {
 		return c.fail(n.offset, n.name+" is for transforms", "an aggregation in a metric", "use earliest or latest")
 	case len(n.args) < f.min || len(n.args) > f.max:
 		return c.fail(n.offset, fmt.Sprintf("%s with %s", n.name, plural(len(n.args), "argument")), arity(f), "")
-	case f.temporal && in.window && f.window:
-		return c.fail(n.offset, fmt.Sprintf("%s inside a function of time", n.name), "a property", "") // reported for first(last(x))
-	}
-	if in.temporal && f.window {
+	case in.temporal && f.window:
 		return c.fail(n.offset, fmt.Sprintf("%s inside a function of time", n.name), "a property", "")
 	}
 	inner := in
@@ -33,6 +30,7 @@ func (c *checker) call(n call, in context) value {
 	if f.temporal {
 		inner.temporal = true
 	}
+	inner.stateTime = inner.stateTime || f.rule == seconds && f.window
 	var args []value
 	for i, a := range n.args {
 		if len(f.options) > 0 && i == f.max-1 {
@@ -117,13 +115,16 @@ func (c *checker) oneVariable(function string, argument node) bool {
 	return false
 }
 
+// takingTexts are the functions of values that are not only for numbers.
+var takingTexts = []string{"gt", "gte", "eq", "lt", "lte", "if", "count", "first", "last", "earliest", "latest", "pretrigger", "timestamp"}
+
 func (c *checker) apply(n call, f function, args []value) value {
 	switch f.rule {
 	case textNumber, textText, jsonValue, formatValue:
 		return c.applyText(n, f, args)
 	}
 	for i, a := range args {
-		if a.kind == Text && f.rule != comparison && f.rule != choice && (f.rule != anyNumber || n.name != "count") && n.name != "latest" && n.name != "last" && n.name != "first" && n.name != "earliest" && n.name != "pretrigger" && n.name != "timestamp" {
+		if a.kind == Text && !slices.Contains(takingTexts, n.name) {
 			return c.fail(n.args[i].at(), "a text as argument of "+n.name, "a number", "")
 		}
 	}

@@ -48,8 +48,11 @@ func (r *renderer) write(n node, level int) {
 	case binary:
 		l := binaryLevels[n.op]
 		left, right := l, l+1
-		if l == levelCompare || l == levelPower {
+		if l == levelCompare || l == levelPower || l <= levelAnd {
 			left, right = levelAtom, levelAtom
+			if b, ok := n.left.(binary); ok && b.op == n.op && l <= levelAnd {
+				left = l // a chain of one operator
+			}
 		}
 		r.write(n.left, left)
 		r.WriteString(" " + n.op + " ")
