@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -125,6 +126,9 @@ func (h *Host) newFunction(r *kernel.Resource) (*function, error) {
 	if err := f.check(); err != nil {
 		return nil, template.Errorf(r, "%w", err)
 	}
+	if _, err := h.config.Sessions.Assume(f.role, "lambda.amazonaws.com"); err != nil {
+		return nil, template.Errorf(r, "the role defined for the function cannot be assumed by Lambda: %w", err)
+	}
 	return f, nil
 }
 
@@ -145,7 +149,7 @@ func (f *function) check() error {
 	if size > 4096 {
 		return fmt.Errorf("the environment variables take %d bytes, more than 4096", size)
 	}
-	return checkMachine(filepath.Join(f.dir, "bootstrap"), f.architecture)
+	return checkProgram(filepath.Join(f.dir, "bootstrap"), f.architecture)
 }
 
 var machines = map[elf.Machine]struct{ name, lambda, goarch string }{
@@ -153,23 +157,32 @@ var machines = map[elf.Machine]struct{ name, lambda, goarch string }{
 	elf.EM_AARCH64: {"arm64", "arm64", "arm64"},
 }
 
-// checkMachine refuses a program that is not there, is no ELF file, is for
-// another architecture than the function's or than this machine's.
-func checkMachine(path, architecture string) error {
-	file, err := elf.Open(path)
+// checkProgram refuses a bootstrap that is not there, cannot be executed, is
+// neither a script nor an ELF file, or is built for another architecture than
+// the function's or this machine's.
+func checkProgram(path, architecture string) error {
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the code has no file bootstrap: build the function before synth (%s)", path)
 	}
 	if err != nil {
+		return fmt.Errorf("look at the function's program: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // read only
+	if info, err := file.Stat(); err != nil || info.Mode()&0o111 == 0 {
+		return fmt.Errorf("%s may not be executed: Lambda needs the permission in the file's mode", path)
+	}
+	head := make([]byte, 2)
+	if _, err := file.ReadAt(head, 0); err == nil && string(head) == "#!" {
+		return nil // a script runs everywhere
+	}
+	program, err := elf.NewFile(file)
+	if err != nil {
 		return fmt.Errorf("%s is not a Linux program: %w", path, err)
 	}
-	machine := file.Machine
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", path, err)
-	}
-	m, ok := machines[machine]
+	m, ok := machines[program.Machine]
 	if !ok {
-		return fmt.Errorf("%s is built for %s, which Lambda does not have", path, machine)
+		return fmt.Errorf("%s is built for %s, which Lambda does not have", path, program.Machine)
 	}
 	if m.lambda != architecture {
 		return fmt.Errorf("%s is built for %s, but the function's architecture is %s", path, m.name, architecture)

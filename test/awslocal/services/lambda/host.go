@@ -29,6 +29,8 @@ type Sessions interface {
 	// SessionEnvironment returns the complete environment of a process that
 	// plays a role under a session name.
 	SessionEnvironment(role, name string) ([]string, error)
+	// Assume asks the role's trust policy whether a service may play it.
+	Assume(role, service string) (kernel.Principal, error)
 }
 
 // A Config is what a Host needs.
