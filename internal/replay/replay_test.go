@@ -242,7 +242,6 @@ func listsAndRetries(t *testing.T) {
 	assert.Equal(t, 2, res.Samples)
 	require.Len(t, res.Rejections, 1)
 	assert.Equal(t, replay.Progress{Samples: 3, Of: 3, Until: epoch.Add(20 * time.Second), Rejected: 1}, progress[len(progress)-1])
-
 }
 
 func TestWriteGivesUpOnAHistorianThatIsGone(t *testing.T) {

@@ -35,11 +35,11 @@ func runs(n int) []calibration.Diagnostics {
 		}
 		d := calibration.Diagnostics{
 			Version: 1, Run: "r", WindowEnd: at.Add(time.Duration(i) * time.Hour),
-			Decision:         calibration.Decision{Outcome: calibration.Promoted, Reason: "gained", Gain: ptr(0.5)},
+			Decision:         calibration.Decision{Outcome: calibration.Promoted, Reason: "gained", Gain: new(0.5)},
 			Telemetry:        calibration.Intake{Assimilated: 100, Bad: 1, Null: 2, NonFinite: 3, Late: i % 2},
 			ChallengerScores: calibration.Scores{NIS: 1.5, Coverage90: 0.9},
 			Segments: []calibration.Segment{{
-				Index: i, Start: at.Add(time.Duration(i) * time.Hour), Pause: ptr(7200),
+				Index: i, Start: at.Add(time.Duration(i) * time.Hour), Pause: new(7200.0),
 				Forecasts: []calibration.Forecast{{
 					Name: "capacity", Measured: &measured,
 					Onset:     &calibration.Interval{P05: measured + off - 0.02, P50: measured + off, P95: measured + off + 0.02},

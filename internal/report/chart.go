@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,13 +121,13 @@ func (c *chart) band(col color.NRGBA, x, lower, upper []float64) {
 	for i := range x {
 		ring = append(ring, plotter.XY{X: x[i], Y: upper[i]})
 	}
-	for i := len(x) - 1; i >= 0; i-- {
-		ring = append(ring, plotter.XY{X: x[i], Y: lower[i]})
+	for i, at := range slices.Backward(x) {
+		ring = append(ring, plotter.XY{X: at, Y: lower[i]})
 	}
 	poly, err := plotter.NewPolygon(ring)
 	if err == nil {
 		poly.Color = bandColor(col)
-		poly.LineStyle.Width = 0
+		poly.Width = 0
 	}
 	c.add(poly, err)
 }

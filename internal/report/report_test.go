@@ -17,8 +17,6 @@ import (
 	"github.com/livetwin/livetwin/internal/report"
 )
 
-func ptr(v float64) *float64 { return &v }
-
 func around(v, half float64) *report.Quantiles {
 	return &report.Quantiles{P05: v - half, P50: v, P95: v + half}
 }
@@ -29,7 +27,7 @@ func sample() *report.Report {
 	start := time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC)
 	r := &report.Report{
 		Version: report.Version, Twin: "plant", Title: "Plant <of> cells", Calibration: "cell-health", Source: "a test",
-		Cycles: report.Range{From: 6, To: 10}, EndOfLife: ptr(1.4), Alarm: &report.Alarm{Title: "Low", Threshold: 0.8},
+		Cycles: report.Range{From: 6, To: 10}, EndOfLife: new(1.4), Alarm: &report.Alarm{Title: "Low", Threshold: 0.8},
 		Telemetry: report.Telemetry{Samples: 100, Bad: 3, NotNumbers: 2},
 		TwinMaker: report.Readback{Series: 2, Values: 20},
 		Meta:      report.Meta{Started: start, Seconds: 12},
@@ -37,13 +35,13 @@ func sample() *report.Report {
 	for i, name := range []string{"cell-1", "cell-2"} {
 		c := report.Cell{
 			Cell: name, Recalibrations: 10, Promoted: 10 - i, Rejected: i,
-			CapacityRMSE: ptr(0.008), PersistenceRMSE: ptr(0.013), FrozenRMSE: ptr(0.1), Coverage90: ptr(0.9), Width90: ptr(0.03),
-			VoltageRMSE: ptr(0.009), LastCycleRMSE: ptr(0.02), SoH: around(0.85, 0.01), RUL: around(30, 8),
+			CapacityRMSE: new(0.008), PersistenceRMSE: new(0.013), FrozenRMSE: new(0.1), Coverage90: new(0.9), Width90: new(0.03),
+			VoltageRMSE: new(0.009), LastCycleRMSE: new(0.02), SoH: around(0.85, 0.01), RUL: around(30, 8),
 		}
 		for n := 1; n <= 10; n++ {
 			at := start.Add(time.Duration(n) * 3 * time.Hour)
 			q := 1.85 - 0.01*float64(n) - 0.05*float64(i)
-			cycle := report.Cycle{Cycle: n, Start: at, Pause: ptr(3), Measured: ptr(q + 0.004*math.Sin(float64(n))), VoltageRMSE: ptr(0.009)}
+			cycle := report.Cycle{Cycle: n, Start: at, Pause: new(3.0), Measured: new(q + 0.004*math.Sin(float64(n))), VoltageRMSE: new(0.009)}
 			if n > 2 {
 				cycle.Predicted = around(q, 0.015)
 			}
@@ -51,7 +49,7 @@ func sample() *report.Report {
 				cycle.Measured = nil
 			}
 			run := report.Run{
-				WindowEnd: at, Cycle: n, Outcome: "promoted", Reason: "gained", Gain: ptr(0.1), NIS: 1.1, Coverage90: 0.9, Samples: 200,
+				WindowEnd: at, Cycle: n, Outcome: "promoted", Reason: "gained", Gain: new(0.1), NIS: 1.1, Coverage90: 0.9, Samples: 200,
 				Capacity: around(q, 0.01), Resistance: around(0.05+0.001*float64(n), 0.002), SoH: around(q/2, 0.01), RUL: around(60-float64(n), 10),
 			}
 			if i == 1 && n == 7 {
@@ -112,12 +110,12 @@ func TestFloorsAreHeldToTheWorstCell(t *testing.T) {
 		assert.True(t, f.Holds, f.Figure)
 	}
 	for i, spoil := range []func(*report.Cell){
-		func(c *report.Cell) { c.CapacityRMSE, c.PersistenceRMSE = ptr(0.0111), ptr(1) },
-		func(c *report.Cell) { c.PersistenceRMSE = ptr(0.0106) }, // 0.008 is more than 0.75 of it
-		func(c *report.Cell) { c.Coverage90 = ptr(0.79) },
-		func(c *report.Cell) { c.Width90 = ptr(0.046) },
-		func(c *report.Cell) { c.VoltageRMSE, c.LastCycleRMSE = ptr(0.0131), ptr(1) },
-		func(c *report.Cell) { c.LastCycleRMSE = ptr(0.0128) }, // 0.009 is more than 0.7 of it
+		func(c *report.Cell) { c.CapacityRMSE, c.PersistenceRMSE = new(0.0111), new(1.0) },
+		func(c *report.Cell) { c.PersistenceRMSE = new(0.0106) }, // 0.008 is more than 0.75 of it
+		func(c *report.Cell) { c.Coverage90 = new(0.79) },
+		func(c *report.Cell) { c.Width90 = new(0.046) },
+		func(c *report.Cell) { c.VoltageRMSE, c.LastCycleRMSE = new(0.0131), new(1.0) },
+		func(c *report.Cell) { c.LastCycleRMSE = new(0.0128) }, // 0.009 is more than 0.7 of it
 	} {
 		r := sample()
 		spoil(&r.Cells[1])
@@ -128,7 +126,7 @@ func TestFloorsAreHeldToTheWorstCell(t *testing.T) {
 		assert.Equal(t, "cell-2", r.Floors[i].Cell)
 	}
 	r := sample()
-	r.Cells[0].Coverage90 = ptr(0.99)
+	r.Cells[0].Coverage90 = new(0.99)
 	r.Hold()
 	assert.False(t, r.Floors[2].Holds)
 	r.Cells[0].Coverage90 = nil
