@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
+	"math/big"
 	"time"
 
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
@@ -45,15 +45,27 @@ type rangeQuery struct {
 	TimeOrdering string   `json:"timeOrdering"`
 }
 
-// epoch is a timestamp of a request, in seconds.
-type epoch float64
+// epoch is a timestamp of a request, in nanoseconds since 1970-01-01 UTC.
+type epoch int64
 
-func (e epoch) nanos() int64 {
-	whole, frac := math.Modf(float64(e))
-	if math.Abs(whole) > math.MaxInt64/1e9-1 {
-		return int64(math.Copysign(1, whole)) * math.MaxInt64
+// UnmarshalJSON reads epoch seconds, exact to the nanosecond and clamped to what
+// nanoseconds can count.
+func (e *epoch) UnmarshalJSON(raw []byte) error {
+	seconds, ok := new(big.Rat).SetString(string(raw))
+	if !ok {
+		return fmt.Errorf("%s is not a time in epoch seconds", raw)
 	}
-	return int64(whole)*int64(time.Second) + int64(math.Round(frac*1e6))*int64(time.Microsecond)
+	nanos := seconds.Mul(seconds, big.NewRat(int64(time.Second), 1))
+	whole := new(big.Int).Div(nanos.Num(), nanos.Denom())
+	switch {
+	case whole.IsInt64():
+		*e = epoch(whole.Int64())
+	case whole.Sign() < 0:
+		*e = minTime
+	default:
+		*e = maxTime
+	}
+	return nil
 }
 
 // bounds returns the exclusive start and the inclusive end; the end is now when
@@ -61,10 +73,10 @@ func (e epoch) nanos() int64 {
 func (q *rangeQuery) bounds(now time.Time) (from, to int64, err error) {
 	from, to = minTime, tqv.Nanos(now)
 	if q.StartDate != nil {
-		from = q.StartDate.nanos()
+		from = int64(*q.StartDate)
 	}
 	if q.EndDate != nil {
-		to = q.EndDate.nanos()
+		to = int64(*q.EndDate)
 	}
 	if q.StartDate != nil && from > to {
 		return 0, 0, invalid("startDate must not be after endDate")
