@@ -38,7 +38,8 @@ func twin() definition.Definition {
 			Spec:   spec.Spec{Name: "cell-health"},
 			Assets: []string{"cell-1", "cell-2", "cell-3"},
 			Outputs: []definition.Output{
-				{Property: "soh_p05", Name: "soh", Quantile: 0.05}, {Property: "soh_p50", Name: "soh", Quantile: 0.5},
+				{Property: "soh_p05", Name: "soh", Quantile: 0.05},
+				{Property: "soh_p50", Name: "soh", Quantile: 0.5},
 				{Property: "new_p50", Name: "new", Quantile: 0.5}, // which no run has made yet
 			},
 		}},
