@@ -42,38 +42,35 @@ type verdict struct {
 // describes. One below says that forecasts were too cautious, which the next
 // window's scale mends.
 func judge(g spec.Gates, c *contest, y yardstick) verdict {
-	reject := func(trusted bool, format string, args ...any) verdict {
-		return verdict{Decision{Outcome: Rejected, Reason: fmt.Sprintf(format, args...)}, trusted}
+	challenger, champion := c.challenger.scores(), c.champion.scores()
+	v := verdict{Decision: Decision{Outcome: Rejected}}
+	if c.challenger.err == nil && c.champion.err == nil && challenger.Count > 0 {
+		v.Gain = new(challenger.LogScore - champion.LogScore)
 	}
-	if err := c.challenger.err; err != nil {
-		return reject(false, "the challenger could not follow the window: %v", err)
-	}
-	if c.challenger.count == 0 {
-		return reject(false, "no observation of the window is one that the model describes")
-	}
-	challenger := c.challenger.scores()
-	f := distuv.F{D1: math.Max(1, c.challenger.freedom()), D2: y.freedom}
-	high := f.Quantile((1 + g.Consistency) / 2)
-	if challenger.NIS > high {
-		return reject(false, "the window is not consistent with the model: mean NIS %.3g, at most %.3g is expected", challenger.NIS, high)
-	}
-	if challenger.Coverage90 < g.Coverage[0] || challenger.Coverage90 > g.Coverage[1] {
-		return reject(false, "the window is not consistent with the model: %.1f %% of the observations lie inside their 90 %% intervals, expected %.1f to %.1f %%",
+	high := distuv.F{D1: math.Max(1, c.challenger.freedom()), D2: y.freedom}.Quantile((1 + g.Consistency) / 2)
+	evidence := fmt.Sprintf("mean NIS %.3g (at most %.3g), %.0f %% inside their 90 %% intervals", challenger.NIS, high, 100*challenger.Coverage90)
+	switch {
+	case c.challenger.err != nil:
+		v.Reason = fmt.Sprintf("the challenger could not follow the window: %v", c.challenger.err)
+	case challenger.Count == 0:
+		v.Reason = "no observation of the window is one that the model describes"
+	case challenger.NIS > high:
+		v.Reason = fmt.Sprintf("the window is not consistent with the model: mean NIS %.3g, at most %.3g is expected", challenger.NIS, high)
+	case challenger.Coverage90 < g.Coverage[0] || challenger.Coverage90 > g.Coverage[1]:
+		v.Reason = fmt.Sprintf("the window is not consistent with the model: %.1f %% of the observations lie inside their 90 %% intervals, expected %.1f to %.1f %%",
 			100*challenger.Coverage90, 100*g.Coverage[0], 100*g.Coverage[1])
+	case c.champion.err != nil:
+		v.trusted, v.Outcome = true, Promoted
+		v.Reason = fmt.Sprintf("the champion could not follow the window (%v), the challenger could: log score %.4f; %s", c.champion.err, challenger.LogScore, evidence)
+	default:
+		v.trusted = true
+		words := "not better"
+		if *v.Gain > g.MinScoreGain {
+			v.Outcome, words = Promoted, "better"
+		}
+		v.Reason = fmt.Sprintf("the challenger is %s: log score %.4f against the champion's %.4f, a gain of %.4f per observation where more than %g is asked for; %s",
+			words, challenger.LogScore, champion.LogScore, *v.Gain, g.MinScoreGain, evidence)
 	}
-	if c.champion.err != nil {
-		return verdict{Decision{Outcome: Promoted, Reason: fmt.Sprintf("the champion could not follow the window (%v), the challenger could: log score %.4g, mean NIS %.3g",
-			c.champion.err, challenger.LogScore, challenger.NIS)}, true}
-	}
-	champion := c.champion.scores()
-	gain := challenger.LogScore - champion.LogScore
-	v := verdict{Decision{Outcome: Promoted, Gain: &gain}, true}
-	words := "better"
-	if !(gain > g.MinScoreGain) {
-		v.Outcome, words = Rejected, "not better"
-	}
-	v.Reason = fmt.Sprintf("the challenger is %s: log score %.4f against the champion's %.4f, a gain of %.4f per observation where more than %g is asked for; mean NIS %.3g (at most %.3g), %.0f %% inside their 90 %% intervals",
-		words, challenger.LogScore, champion.LogScore, gain, g.MinScoreGain, challenger.NIS, high, 100*challenger.Coverage90)
 	return v
 }
 

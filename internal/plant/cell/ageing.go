@@ -104,33 +104,20 @@ func (a *ageing) pass(pause float64) {
 	for i := range a.Paths {
 		p := &a.Paths[i]
 		keep, ql, qb := point(i)
-		f := [terms][terms]float64{}
-		for j := range terms {
-			f[j][j] = 1
-		}
-		f[level][trend] = 1
-		f[recovery][recovery], f[recovery][gain] = keep, pause
-		var x [terms]float64
-		var fp, m [terms][terms]float64
-		for r := range terms {
-			for c := range terms {
-				x[r] += f[r][c] * p.X[c]
-				for k := range terms {
-					fp[r][c] += f[r][k] * p.P[k][c]
-				}
-			}
+		p.X[level] += p.X[trend]
+		p.X[recovery] = keep*p.X[recovery] + pause*p.X[gain]
+		// P ← F P Fᵀ: the same on rows, then on columns.
+		for c := range terms {
+			p.P[level][c] += p.P[trend][c]
+			p.P[recovery][c] = keep*p.P[recovery][c] + pause*p.P[gain][c]
 		}
 		for r := range terms {
-			for c := range r + 1 {
-				for k := range terms {
-					m[r][c] += fp[r][k] * f[c][k]
-				}
-				m[c][r] = m[r][c]
-			}
+			row := &p.P[r]
+			row[level] += row[trend]
+			row[recovery] = keep*row[recovery] + pause*row[gain]
 		}
-		m[level][level] += ql
-		m[trend][trend] += qb
-		p.X, p.P = x, m
+		p.P[level][level] += ql
+		p.P[trend][trend] += qb
 	}
 }
 
@@ -188,9 +175,9 @@ type mixture struct {
 	parts           []component
 }
 
-// forecast returns the mixture of y after pass, at a rest voltage term dv. The
-// pause and rest voltage terms may scatter with variances of their own.
-func (a *ageing) forecast(dv, pauseVariance, dvVariance, quantum float64) mixture {
+// forecast returns the mixture of y after pass, at a rest voltage term dv
+// that scatters with a variance of its own.
+func (a *ageing) forecast(dv, dvVariance, quantum float64) mixture {
 	m := mixture{freedom: a.Freedom, spread: quantum}
 	for i := range a.Paths {
 		p := &a.Paths[i]
@@ -200,7 +187,6 @@ func (a *ageing) forecast(dv, pauseVariance, dvVariance, quantum float64) mixtur
 		}
 		mean, s, _ := p.observed(dv)
 		v := s * p.Scale
-		v += (p.X[gain]*p.X[gain] + p.P[gain][gain]*p.Scale) * pauseVariance
 		v += (p.X[deficit]*p.X[deficit] + p.P[deficit][deficit]*p.Scale) * dvVariance
 		m.parts = append(m.parts, component{w, mean, math.Sqrt(v)})
 	}

@@ -14,6 +14,8 @@ const (
 	// partial is how far below full, V, a rest voltage may be for a discharge
 	// to count as one from full.
 	partial = 0.12
+	// overfull is how far above full, V, a rest voltage may be.
+	overfull = 0.02
 )
 
 // A discharge is what one segment shows of itself.

@@ -24,10 +24,8 @@ type saved struct {
 	Version int    `json:"version"`
 	Ageing  ageing `json:"ageing"`
 
-	// The last pauses, as pauseTerm, and the last rest voltages below full, V:
-	// what the next ones will be like.
-	Pauses   []float64 `json:"pauses"`
-	Deficits []float64 `json:"deficits"`
+	// The last rests before a discharge from full: what the next will be like.
+	Rests []rest `json:"rests"`
 
 	Measured *float64 `json:"measured,omitempty"` // the last counted capacity, A.h
 	Early    struct { // sum and number of the counted capacities of discharges 2 to 5
@@ -36,6 +34,13 @@ type saved struct {
 	} `json:"early"`
 
 	Last *lastDischarge `json:"last,omitempty"`
+}
+
+// A rest is a pause, as pauseTerm, and the rest voltage after it relative to
+// full, V.
+type rest struct {
+	Pause   float64 `json:"pause"`
+	Deficit float64 `json:"deficit"`
 }
 
 // lastDischarge is what the last discharge was like.
@@ -48,7 +53,7 @@ type lastDischarge struct {
 	Resistance  float64 `json:"resistance"`  // Ohm, fitted on it
 }
 
-// remembered is how many pauses and rest voltages a memory keeps.
+// remembered is how many rests a memory keeps.
 const remembered = 32
 
 // NewMemory implements [plant.Segmented].
@@ -90,8 +95,7 @@ func (m *memory) Clone() plant.Memory { return m.clone() }
 func (m *memory) clone() *memory {
 	n := *m
 	n.Ageing.Paths = slices.Clone(m.Ageing.Paths)
-	n.Pauses = slices.Clone(m.Pauses)
-	n.Deficits = slices.Clone(m.Deficits)
+	n.Rests = slices.Clone(m.Rests)
 	return &n
 }
 
@@ -99,39 +103,47 @@ func (m *memory) clone() *memory {
 // it: measured, or what it usually is.
 func (m *memory) deficitOf(d discharge) (mean, variance float64) {
 	if !math.IsNaN(d.restVoltage) {
-		return d.restVoltage - m.cell.full, 0
+		return m.cell.deficit(d), 0
 	}
 	return m.usualDeficit()
 }
 
-// usualDeficit is the mean of the last rest voltages, and their variance; with
-// few of them a spread of 10 mV counts like one more.
-func (m *memory) usualDeficit() (mean, variance float64) {
-	n := float64(len(m.Deficits))
-	for _, v := range m.Deficits {
-		mean += v / math.Max(n, 1)
-	}
-	variance = 0.01 * 0.01
-	for _, v := range m.Deficits {
-		variance += (v - mean) * (v - mean)
-	}
-	return mean, variance / (n + 1)
-}
+// deficit is the rest voltage relative to full, V. A cell is not charged much
+// beyond full: what looks like it is an offset of the sensor.
+func (c *cell) deficit(d discharge) float64 { return math.Min(d.restVoltage-c.full, overfull) }
 
-// usualPause is the median of the last pause terms, and their variance about
-// it; with few of them a factor of two counts like one more.
-func (m *memory) usualPause() (median, variance float64) {
-	n := len(m.Pauses)
-	if n > 0 {
-		sorted := slices.Clone(m.Pauses)
-		slices.Sort(sorted)
-		median = (sorted[(n-1)/2] + sorted[n/2]) / 2
+// usualDeficit is the median of the last rest voltages relative to full, and
+// their variance about it; a spread of 10 mV counts like one more.
+func (m *memory) usualDeficit() (median, variance float64) {
+	values := make([]float64, len(m.Rests))
+	for i, r := range m.Rests {
+		values[i] = r.Deficit
 	}
-	variance = math.Ln2 * math.Ln2
-	for _, v := range m.Pauses {
+	median = medianOf(values)
+	variance = 0.01 * 0.01
+	for _, v := range values {
 		variance += (v - median) * (v - median)
 	}
-	return median, variance / float64(n+1)
+	return median, variance / float64(len(values)+1)
+}
+
+// usualPause is the median of the last pause terms.
+func (m *memory) usualPause() float64 {
+	values := make([]float64, len(m.Rests))
+	for i, r := range m.Rests {
+		values[i] = r.Pause
+	}
+	return medianOf(values)
+}
+
+// medianOf returns the median, 0 of none. It sorts its argument's copy.
+func medianOf(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	values = slices.Sorted(slices.Values(values))
+	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
 func (m *memory) quantum() float64 {
@@ -146,16 +158,25 @@ func (m *memory) onset(s plant.Segment, d discharge, quantum float64) mixture {
 	a := m.clone().Ageing
 	a.pass(pauseTerm(s.Pause / 3600))
 	dv, variance := m.deficitOf(d)
-	return a.forecast(dv, 0, variance, quantum)
+	return a.forecast(dv, variance, quantum)
 }
 
-// ahead forecasts the capacity of the next discharge from full.
+// ahead forecasts the capacity of the next discharge from full, after a rest
+// like one of those remembered, each as likely as the other, or a usual one.
 func (m *memory) ahead(quantum float64) mixture {
-	pause, pauseVariance := m.usualPause()
-	dv, dvVariance := m.usualDeficit()
-	a := m.clone().Ageing
-	a.pass(pause)
-	return a.forecast(dv, pauseVariance, dvVariance, quantum)
+	deficit, variance := m.usualDeficit()
+	out := mixture{freedom: m.Ageing.Freedom, spread: quantum}
+	for i, r := range append([]rest{{m.usualPause(), deficit}}, m.Rests...) {
+		a := m.clone().Ageing
+		a.pass(r.Pause)
+		if i > 0 {
+			variance = 0
+		}
+		mean, v := a.forecast(r.Deficit, variance, 0).moments()
+		out.parts = append(out.parts, component{1, mean, math.Sqrt(v * (out.freedom - 2) / out.freedom)})
+	}
+	out.normalise()
+	return out
 }
 
 // Begin implements [plant.Memory].
@@ -165,8 +186,7 @@ func (m *memory) Begin(s plant.Segment, b plant.Belief) plant.Onset {
 	dv, _ := m.deficitOf(d)
 	o := m.cell.begin(d, mean, variance, m.Ageing.state(deficit)*dv, b)
 	// An unusual pause changes more than the capacity.
-	usual, _ := m.usualPause()
-	o.Drift = 1 + math.Abs(pauseTerm(s.Pause/3600)-usual)
+	o.Drift = 1 + math.Abs(pauseTerm(s.Pause/3600)-m.usualPause())
 	return o
 }
 
@@ -228,11 +248,9 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 	if !trusted {
 		return
 	}
-	if !math.IsNaN(s.Pause) {
-		m.Pauses = keep(m.Pauses, pause)
-	}
-	if !math.IsNaN(d.restVoltage) && m.cell.fromFull(d) {
-		m.Deficits = keep(m.Deficits, d.restVoltage-m.cell.full)
+	if !math.IsNaN(s.Pause) && !math.IsNaN(d.restVoltage) && m.cell.fromFull(d) {
+		m.Rests = append(m.Rests, rest{pause, m.cell.deficit(d)})
+		m.Rests = m.Rests[max(0, len(m.Rests)-remembered):]
 	}
 	last := lastDischarge{
 		Current: d.current, Temperature: d.temperature, Quantum: d.quantum, Charge: start,
@@ -249,10 +267,4 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 func (m *memory) plausible(s plant.Segment, d discharge) bool {
 	mean, variance := m.onset(s, d, 0).moments()
 	return math.Abs(d.crossed-mean) <= 4*math.Sqrt(variance)
-}
-
-// keep appends v and drops the oldest beyond those remembered.
-func keep(values []float64, v float64) []float64 {
-	values = append(values, v)
-	return values[max(0, len(values)-remembered):]
 }

@@ -68,10 +68,11 @@ func (m *memory) remaining(p float64) float64 {
 // linear propagation of what is uncertain of parameters and start.
 func (m *memory) voltage(seconds float64, b plant.Belief) (mean, deviation float64) {
 	n := len(b.Mean)
-	next, variance := m.ahead(0).moments()
+	ahead := m.ahead(0)
+	next, spread := ahead.quantile(0.5), (ahead.quantile(0.95)-ahead.quantile(0.05))/(2*distuv.UnitNormal.Quantile(0.95))
 	dv, dvVariance := m.usualDeficit()
 	loss := m.Ageing.state(deficit)
-	o := m.cell.begin(discharge{restVoltage: m.cell.full + dv}, next, variance, loss*dv, b)
+	o := m.cell.begin(discharge{restVoltage: m.cell.full + dv}, next, spread*spread, loss*dv, b)
 
 	p := append([]float64(nil), b.Natural...)
 	run := func(start float64) float64 {
