@@ -22,6 +22,9 @@ import (
 const (
 	// initTimeout is how long a function may take to ask for its first event.
 	initTimeout = 10 * time.Second
+	// settleTimeout is how long the end of an invocation waits for the process
+	// to ask for the next event or to end.
+	settleTimeout = time.Second
 	// maxPayload is the limit of a synchronous request or response, in bytes.
 	maxPayload = 6 << 20
 )
@@ -38,6 +41,7 @@ type instance struct {
 	ready  chan struct{}    // closed by the first call for an event
 	work   chan *invocation // what the process works on next
 	idle   func(*instance)  // called when the process asks for the next event
+	again  chan struct{}    // gets a value when the process asks for a further event
 	exited chan struct{}    // closed when the process has ended
 	exit   error            // how it ended; valid after exited
 
@@ -80,7 +84,7 @@ func (h *Host) start(fn *function) (*instance, error) {
 	}
 	i := &instance{
 		fn: fn, stream: stream, log: file, ready: make(chan struct{}), work: make(chan *invocation),
-		idle: h.release, exited: make(chan struct{}),
+		idle: h.release, again: make(chan struct{}, 1), exited: make(chan struct{}),
 	}
 	i.server = &http.Server{Handler: i.routes(), ReadHeaderTimeout: time.Minute}
 	go func() {
@@ -150,6 +154,10 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 		close(i.ready)
 	} else {
 		i.idle(i)
+		select {
+		case i.again <- struct{}{}:
+		default:
+		}
 	}
 	var inv *invocation
 	select {
@@ -213,6 +221,10 @@ func (i *instance) invoke(ctx context.Context, inv *invocation) outcome {
 		return outcome{failure("Sandbox.Stopped", "RequestId: %s Error: the endpoint is shutting down", inv.id), "Unhandled"}
 	}
 	inv.began = time.Now()
+	select {
+	case <-i.again: // of the invocation before
+	default:
+	}
 	i.mu.Lock()
 	i.current = inv
 	i.mu.Unlock()
@@ -231,6 +243,7 @@ func (i *instance) invoke(ctx context.Context, inv *invocation) outcome {
 	}
 	select {
 	case out := <-inv.result:
+		i.settle()
 		return out
 	case <-i.exited:
 		return i.ended(inv)
@@ -239,6 +252,18 @@ func (i *instance) invoke(ctx context.Context, inv *invocation) outcome {
 	case <-ctx.Done():
 		i.stop()
 		return outcome{failure("Sandbox.Stopped", "RequestId: %s Error: the endpoint is shutting down", inv.id), "Unhandled"}
+	}
+}
+
+// settle waits until it is known whether the process goes on: then the next
+// invocation finds it free, or finds out that it must start another.
+func (i *instance) settle() {
+	timer := time.NewTimer(settleTimeout)
+	defer timer.Stop()
+	select {
+	case <-i.again:
+	case <-i.exited:
+	case <-timer.C:
 	}
 }
 
