@@ -16,7 +16,7 @@ type demoCommand struct {
 	Twin   string `help:"The twin whose calibrated assets are fitted to the telemetry." default:"examples/battery-storage/twin.yaml"`
 	Cells  int    `help:"Cells of the simulated plant." default:"3"`
 	Cycles int    `help:"Discharges of every simulated cell." default:"24"`
-	Seed   uint64 `help:"Seed of the simulated plant." default:"1"`
+	Seed   uint64 `help:"Seed of the simulated plant." default:"2"`
 	Fault  bool   `help:"Inject a fault into a voltage sensor of the simulated plant." default:"true" negatable:""`
 	Build  string `help:"Folder of what make built." default:"build"`
 	Out    string `help:"Folder for everything that the demo writes." default:"build/demo"`

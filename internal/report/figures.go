@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -42,7 +43,7 @@ func (r *Report) sections() ([]Section, error) {
 		},
 		{
 			Title:   "Health, resistance and life",
-			Text:    "One line per cell with its 90 % band, after every recalibration.",
+			Text:    "One line per cell with its 90 % band, after every recalibration. Where the trend leaves no upper end to the remaining cycles, the band shows the lower one.",
 			Figures: []Figure{a.health(), a.resistance(), a.life()},
 		},
 		{
@@ -55,7 +56,7 @@ func (r *Report) sections() ([]Section, error) {
 			Title: "Does the model still explain the telemetry?",
 			Text: "NIS is the squared error of a one-step forecast over the variance that the model claimed for it: 1 when the model is right, more when it is too sure of itself. " +
 				"Coverage is the share of samples inside their 90 % intervals. A run that stands out is where a sensor, the load or the cell did something new; " +
-				"a cross is a run whose new parameters were not taken.",
+				"a red triangle is a run whose new parameters were not taken.",
 			Figures: []Figure{a.consistency(), a.coverage(), a.decisions()},
 		},
 	}
@@ -117,6 +118,15 @@ func (f *fan) add(x int, q *Quantiles) {
 	}
 }
 
+// cut keeps the fan between two levels.
+func (f *fan) cut(low, high float64) {
+	for _, y := range [][]float64{f.low, f.mid, f.high} {
+		for i := range y {
+			y[i] = min(max(y[i], low), high)
+		}
+	}
+}
+
 func (f *fan) draw(c *chart, legend string, col int) {
 	c.band(seriesColor(col), f.x, f.low, f.high)
 	c.line(legend, seriesColor(col), nil, f.x, f.mid)
@@ -130,10 +140,19 @@ func (a *artist) capacity(i int, cell Cell) Figure {
 		measured.add(y.Cycle, y.Measured)
 		predicted.add(y.Cycle, y.Predicted)
 	}
+	// The first predictions know nothing but the prior: their bands are cut
+	// near what was measured.
+	if n := len(measured.y); n > 0 {
+		low, high := slices.Min(measured.y), slices.Max(measured.y)
+		predicted.cut(low-bandMargin, high+bandMargin)
+	}
 	predicted.draw(c, "expected, 90 % band", i)
 	c.dots("measured", ink, draw.CircleGlyph{}, 1.8, measured.x, measured.y)
 	return a.finish(c, cell.Cell, fmt.Sprintf("Capacity of %s by cycle, expected and measured", cell.Cell))
 }
+
+// bandMargin is how far bands may leave the range of measured capacities, A.h.
+const bandMargin = 0.06
 
 // byRun draws one quantity of all cells after every run.
 func (a *artist) byRun(c *chart, of func(Run) *Quantiles) (from, to float64) {
@@ -171,6 +190,9 @@ func (a *artist) resistance() Figure {
 	return a.finish(c, "Ohmic resistance", "Ohmic resistance of every cell by cycle")
 }
 
+// endless is a number of remaining cycles that says no more than "many".
+const endless = 1000
+
 // lifeStarts is the first cycle whose remaining life is drawn: before it the
 // trend is not known yet and the band would hide all others.
 const lifeStarts = 6
@@ -178,10 +200,14 @@ const lifeStarts = 6
 func (a *artist) life() Figure {
 	c := newChart("cycle", "remaining cycles")
 	a.byRun(c, func(r Run) *Quantiles {
-		if r.Cycle < lifeStarts {
+		if r.RUL == nil || r.Cycle < lifeStarts || r.RUL.P50 >= endless {
 			return nil
 		}
-		return r.RUL
+		q := *r.RUL
+		if q.P95 >= endless { // a trend that is not certain has no upper end: the band shows the lower half
+			q.P95 = q.P50
+		}
+		return &q
 	})
 	title := "Remaining cycles"
 	if a.endOfLife != nil {
@@ -209,7 +235,7 @@ func (a *artist) voltage(i int, cell Cell) Figure {
 	return a.finish(c, fmt.Sprintf("%s, cycle %d", cell.Cell, cell.Voltage.Cycle), fmt.Sprintf("Voltage of a discharge of %s, measured and expected", cell.Cell))
 }
 
-// scalars draws a number of every run, rejected runs as crosses.
+// scalars draws a number of every run, rejected runs as triangles.
 func (a *artist) scalars(c *chart, of func(Run) float64) {
 	for i, cell := range a.cells {
 		var all, rejected column
@@ -221,7 +247,7 @@ func (a *artist) scalars(c *chart, of func(Run) float64) {
 			}
 		}
 		c.line(cell.Cell, seriesColor(i), nil, all.x, all.y)
-		c.dots("", alert, draw.CrossGlyph{}, 3.5, rejected.x, rejected.y)
+		c.dots("", alert, draw.PyramidGlyph{}, 3.5, rejected.x, rejected.y)
 	}
 }
 
@@ -255,7 +281,7 @@ func (a *artist) decisions() Figure {
 			}
 		}
 		c.dots("", seriesColor(i), draw.CircleGlyph{}, 2.6, promoted.x, promoted.y)
-		c.dots("", alert, draw.CrossGlyph{}, 4, rejected.x, rejected.y)
+		c.dots("", alert, draw.PyramidGlyph{}, 4, rejected.x, rejected.y)
 	}
 	ticks := make(plot.ConstantTicks, len(names))
 	for i, name := range names {
@@ -265,7 +291,7 @@ func (a *artist) decisions() Figure {
 	c.p.Y.Tick.Length, c.p.Y.Width = 0, 0
 	c.p.Y.Min, c.p.Y.Max = 0.5, float64(len(names))+0.5
 	c.p.Y.Padding = vg.Points(6)
-	return a.finish(c, "Promoted (dot) or rejected (cross)", "Outcome of every run of every cell")
+	return a.finish(c, "Promoted (dot) or rejected (triangle)", "Outcome of every run of every cell")
 }
 
 // logScale is plot.LogScale over a range that may be one point.

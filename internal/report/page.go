@@ -20,7 +20,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"milli":   func(v *float64) string { return scaled(v, 1e3, 1, "") },
 	"spread":  quantileText,
 	"share":   func(q *Quantiles) string { return quantiles(q, 100, 1, " %") },
-	"whole":   func(q *Quantiles) string { return quantiles(q, 1, 0, "") },
+	"life":    life,
 	"time":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 	"gain": func(v *float64) string {
 		if v == nil {
@@ -89,6 +89,21 @@ func scaled(v *float64, factor float64, digits int, unit string) string {
 		return "–"
 	}
 	return strconv.FormatFloat(factor**v, 'f', digits, 64) + unit
+}
+
+// life writes remaining cycles; what lies beyond endless is not a number that
+// anybody should plan with.
+func life(q *Quantiles) string {
+	if q == nil {
+		return "–"
+	}
+	f := func(v float64) string {
+		if v >= endless {
+			return "over " + strconv.Itoa(endless)
+		}
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return f(q.P50) + " (" + f(q.P05) + " to " + f(q.P95) + ")"
 }
 
 func quantileText(q *Quantiles) string { return quantiles(q, 1, 3, "") }

@@ -101,6 +101,10 @@ func TestAReportWithoutAnyCycleIsAPageToo(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, r.WriteHTML(&b))
 	assert.NotContains(t, b.String(), "<svg")
+	assert.NotContains(t, b.String(), "Floors", "they are for real cells")
+	r.Real = true
+	b.Reset()
+	require.NoError(t, r.WriteHTML(&b))
 	assert.Contains(t, b.String(), "0 of 6 hold")
 }
 

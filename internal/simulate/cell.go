@@ -58,7 +58,7 @@ func newCell(seed uint64, n int) *cell {
 		r2: vary(0.016, 0.05), tau2: vary(420, 0.08),
 		fade:     0.0055 * (0.7 + 0.7*rng.Float64()),
 		calendar: vary(0.002, 0.2),
-		delta:    vary(0.008, 0.1),
+		delta:    vary(0.012, 0.1),
 		growth:   vary(0.030, 0.1),
 	}
 }

@@ -13,14 +13,14 @@ const (
 	period = 10.0 // s between readings
 	jitter = 0.35 // s, standard deviation of each interval
 
-	voltageNoise     = 0.0015  // V
+	voltageNoise     = 0.0006  // V
 	voltageStep      = 0.0005  // V
 	currentNoise     = 0.003   // A
 	currentStep      = 0.0005  // A
 	temperatureNoise = 0.06    // K
 	temperatureStep  = 0.01    // K
-	singleDropout    = 0.004   // probability that a row is missing
-	burstDropout     = 0.0006  // probability that a pause of the logger begins
+	singleDropout    = 0.003   // probability that a row is missing
+	burstDropout     = 0.0003  // probability that a pause of the logger begins
 	blankField       = 0.0015  // probability that a field was not read
 	notANumber       = 0.00075 // probability that a field is NaN
 )

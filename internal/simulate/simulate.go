@@ -37,7 +37,7 @@
 // Ageing from one cycle to the next, after a rest of ρ hours:
 //
 //	Q = Q₁ - α n^0.9 - β √days - r
-//	r ← (r + δ) exp(-ρ/10)
+//	r ← (r + δ) exp(-ρ/16)
 //
 // α, β: cycle and calendar ageing, the usual power and square-root laws (Wang
 // et al., Journal of Power Sources 196 (2011) 3942); r: the part of the loss
