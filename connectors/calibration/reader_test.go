@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
 	"log/slog"
 	"maps"
@@ -139,7 +138,7 @@ func (dying) Runs(context.Context, string, string, time.Time, time.Time, runinde
 
 // A source that dies after the first row yields an error, not a short page.
 func TestASourceThatDies(t *testing.T) {
-	handler := dataconnector.NewHandler(&reader{index: dying{}}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	handler := dataconnector.NewHandler(&reader{index: dying{}}, slog.New(slog.DiscardHandler))
 	request := dataconnectortest.Request(health)
 	request.StartTime, request.EndTime = "1899-12-31T00:00:00Z", "2026-01-03T00:00:00Z"
 	_, err := handler.Handle(t.Context(), request)
@@ -151,7 +150,7 @@ func TestEvents(t *testing.T) {
 	inputs, err := filepath.Glob("testdata/*.in.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, inputs)
-	handler := lambda.NewHandler(dataconnector.NewHandler(&reader{index: index(t)}, slog.New(slog.NewTextHandler(io.Discard, nil))))
+	handler := lambda.NewHandler(dataconnector.NewHandler(&reader{index: index(t)}, slog.New(slog.DiscardHandler)))
 	for _, input := range inputs {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.json")
 		t.Run(name, func(t *testing.T) {

@@ -42,8 +42,8 @@ func TestErrorsOfS3(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDenied", Fault: smithy.FaultClient}
 	missing := &smithy.GenericAPIError{Code: "NoSuchKey", Fault: smithy.FaultClient}
 	down := &smithy.GenericAPIError{Code: "Whatever", Fault: smithy.FaultServer}
-	assert.ErrorIs(t, s3Files{&fakeS3{err: denied}}.Copy(t.Context(), "b", file{}), errTransient)
-	assert.ErrorIs(t, s3Files{&fakeS3{err: down}}.Copy(t.Context(), "b", file{}), errTransient)
+	require.ErrorIs(t, s3Files{&fakeS3{err: denied}}.Copy(t.Context(), "b", file{}), errTransient)
+	require.ErrorIs(t, s3Files{&fakeS3{err: down}}.Copy(t.Context(), "b", file{}), errTransient)
 	assert.NotErrorIs(t, s3Files{&fakeS3{err: missing}}.Copy(t.Context(), "b", file{}), errTransient)
 	assert.NoError(t, s3Files{&fakeS3{err: &types.NoSuchBucket{}}}.Delete(t.Context(), "b", "k"), "the bucket went first")
 }

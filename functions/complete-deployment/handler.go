@@ -54,7 +54,7 @@ func (h *handler) handle(ctx context.Context, event cfn.Event) (string, map[stri
 	case workspaceFiles:
 		id, err = h.workspaceFiles(ctx, event)
 	case attributeValues:
-		id, err = h.attributeValues(ctx, event)
+		id, err = "attribute-values", h.attributeValues(ctx, event)
 	default:
 		id, err = event.PhysicalResourceID, fmt.Errorf("resource type %s: expected %s or %s", event.ResourceType, workspaceFiles, attributeValues)
 	}

@@ -53,8 +53,7 @@ func (s valueSet) check() error {
 
 // attributeValues writes values, and puts attributes whose value left the set
 // back to their default: SiteWise has no way to forget a value.
-func (h *handler) attributeValues(ctx context.Context, event cfn.Event) (string, error) {
-	const id = "attribute-values"
+func (h *handler) attributeValues(ctx context.Context, event cfn.Event) error {
 	set, err := properties[valueSet](event.ResourceProperties)
 	if err == nil {
 		err = set.check()
@@ -62,28 +61,28 @@ func (h *handler) attributeValues(ctx context.Context, event cfn.Event) (string,
 	if err != nil {
 		// A creation that failed for its properties has nothing to undo.
 		if event.RequestType == cfn.RequestDelete {
-			return id, nil
+			return nil
 		}
-		return id, err
+		return err
 	}
 	switch event.RequestType {
 	case cfn.RequestDelete:
 		// The assets may go with the stack, or before it.
-		return id, h.put(ctx, reverted(set.Values, nil, set.Defaults), true)
+		return h.put(ctx, reverted(set.Values, nil, set.Defaults), true)
 	case cfn.RequestUpdate:
 		old, err := properties[valueSet](event.OldResourceProperties)
 		if err != nil {
-			return id, fmt.Errorf("old %w", err)
+			return fmt.Errorf("old %w", err)
 		}
 		defaults := map[string]fallback{}
 		maps.Copy(defaults, old.Defaults)
 		maps.Copy(defaults, set.Defaults)
 		if err := h.put(ctx, reverted(old.Values, set.Values, defaults), true); err != nil {
-			return id, err
+			return err
 		}
 	case cfn.RequestCreate:
 	}
-	return id, h.put(ctx, set.Values, false)
+	return h.put(ctx, set.Values, false)
 }
 
 // reverted returns the defaults of the values that are not among those to keep.
@@ -192,7 +191,7 @@ func (s siteWiseValues) Put(ctx context.Context, at time.Time, list []value) (ma
 			PropertyAlias: aws.String(v.Alias),
 			PropertyValues: []types.AssetPropertyValue{{
 				Quality:   types.QualityGood,
-				Timestamp: &types.TimeInNanos{TimeInSeconds: aws.Int64(at.Unix()), OffsetInNanos: aws.Int32(int32(at.Nanosecond()))},
+				Timestamp: &types.TimeInNanos{TimeInSeconds: aws.Int64(at.Unix()), OffsetInNanos: aws.Int32(int32(at.Nanosecond()))}, //nolint:gosec // below 1e9
 				Value:     data,
 			}},
 		}

@@ -78,7 +78,8 @@ func (w *world) crown(t *testing.T, asset string, outcome calibration.Result, ge
 	t.Helper()
 	key := calibration.Key{Asset: asset, Calibration: "cell-health"}
 	run := calibration.NewRunID(key, generation-1, end)
-	decision := calibration.Decision{Outcome: outcome, Reason: "because"}
+	gain := 0.25
+	decision := calibration.Decision{Outcome: outcome, Reason: "because", Gain: &gain}
 	data, err := json.Marshal(calibration.Diagnostics{
 		Version: calibration.DiagnosticsVersion, Key: key, Run: run, WindowEnd: end, Watermark: end.Add(-time.Minute), Decision: decision,
 		ChallengerScores: calibration.Scores{Count: 10, LogScore: 2, NIS: 1, Coverage90: 0.9},
@@ -226,6 +227,17 @@ func TestAWindowPublishedAnew(t *testing.T) {
 		last = a
 	}
 	assert.Equal(t, runindex.AlarmState{Asset: "cell-1", Alarm: "low-health", Time: noon, State: runindex.Normal, Value: 0.9}, last)
+}
+
+// The component types of the twin name these metrics; a run must have them.
+func TestRunsHaveTheMetricsOfTheTwin(t *testing.T) {
+	w := newWorld()
+	w.crown(t, "cell-1", calibration.Promoted, 1, noon, 0.75)
+	_, err := w.handler.handle(t.Context(), request{Calibration: "cell-health", Assets: []string{"cell-1"}})
+	require.NoError(t, err)
+	for _, metric := range definition.RunMetrics() {
+		assert.Contains(t, w.published(t).Runs[0].Values, metric.Name)
+	}
 }
 
 func TestARollbackWithholdsPredictions(t *testing.T) {

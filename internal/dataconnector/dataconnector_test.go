@@ -450,8 +450,7 @@ func FuzzInvoke(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		answer, err := h.Invoke(t.Context(), payload)
 		if err != nil {
-			var refusal *dataconnector.RequestError
-			if !errors.As(err, &refusal) {
+			if _, ok := errors.AsType[*dataconnector.RequestError](err); !ok {
 				t.Fatalf("%v", err)
 			}
 			return

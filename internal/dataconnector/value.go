@@ -170,7 +170,7 @@ func (v Value) appendTo(b []byte) ([]byte, error) {
 	case TypeBoolean:
 		b = strconv.AppendBool(b, v.bits == 1)
 	case TypeString, TypeList, TypeMap:
-		var content any = v.elements
+		content := v.elements
 		if v.kind == TypeString {
 			content = v.text
 		}

@@ -51,6 +51,13 @@ func (h requests) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h requests) WithGroup(name string) slog.Handler { return requests{h.Handler.WithGroup(name)} }
 
+// Members of a document in the embedded metric format.
+const (
+	dimensionTwin  = "Twin"
+	dimensionStage = "Stage"
+	metadata       = "_aws"
+)
+
 // A Metric is one number.
 type Metric struct {
 	Name  string
@@ -78,12 +85,12 @@ type (
 
 // Metrics writes metrics with the dimensions Twin and Stage, in one line.
 func (o *Observer) Metrics(ctx context.Context, metrics ...Metric) {
-	group := metricGroup{Namespace: Namespace, Dimensions: [][]string{{"Twin", "Stage"}}}
-	attrs := []slog.Attr{slog.String("Twin", o.twin), slog.String("Stage", o.stage)}
+	group := metricGroup{Namespace: Namespace, Dimensions: [][]string{{dimensionTwin, dimensionStage}}}
+	attrs := []slog.Attr{slog.String(dimensionTwin, o.twin), slog.String(dimensionStage, o.stage)} //nolint:sloglint // the format looks for these names
 	for _, m := range metrics {
 		group.Metrics = append(group.Metrics, metricName{Name: m.Name, Unit: m.Unit})
 		attrs = append(attrs, slog.Float64(m.Name, m.Value))
 	}
-	attrs = append(attrs, slog.Any("_aws", directive{Timestamp: o.now().UnixMilli(), CloudWatchMetrics: []metricGroup{group}}))
+	attrs = append(attrs, slog.Any(metadata, directive{Timestamp: o.now().UnixMilli(), CloudWatchMetrics: []metricGroup{group}})) //nolint:sloglint // the format looks for this name
 	o.LogAttrs(ctx, slog.LevelInfo, "metrics", attrs...)
 }

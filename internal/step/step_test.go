@@ -47,14 +47,14 @@ func TestKindOf(t *testing.T) {
 
 func TestMarkKeepsTheError(t *testing.T) {
 	err := step.Mark(step.Conflict, fmt.Errorf("swap: %w", errTaken))
-	assert.ErrorIs(t, err, errTaken)
-	assert.EqualError(t, err, "swap: taken")
+	require.ErrorIs(t, err, errTaken)
+	require.EqualError(t, err, "swap: taken")
 	assert.NoError(t, step.Mark(step.Conflict, nil))
 }
 
 func TestNamesWrap(t *testing.T) {
 	names := step.Names{{Is: errTaken, Name: "Taken", Kind: step.Conflict}}
-	assert.NoError(t, names.Wrap(nil))
+	require.NoError(t, names.Wrap(nil))
 
 	var answer messages.InvokeResponse_Error
 	require.ErrorAs(t, names.Wrap(fmt.Errorf("swap: %w", errTaken)), &answer)

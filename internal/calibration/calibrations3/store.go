@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -201,12 +202,11 @@ func artifactKey(key calibration.Key, run calibration.RunID, name string) (strin
 }
 
 func join(key calibration.Key, rest ...string) (string, error) {
-	place := "calibrations"
-	for _, part := range append([]string{key.Asset, key.Calibration}, rest...) {
+	parts := append([]string{"calibrations", key.Asset, key.Calibration}, rest...)
+	for _, part := range parts {
 		if !segment.MatchString(part) {
 			return "", fmt.Errorf("%w: %q cannot be a part of a key in S3; expected letters, digits, '-', '_' and '.'", calibration.ErrPermanent, part)
 		}
-		place += "/" + part
 	}
-	return place, nil
+	return strings.Join(parts, "/"), nil
 }

@@ -5,8 +5,8 @@ package dataconnectortest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"slices"
@@ -121,17 +121,19 @@ func (s suite) cancelled(t *testing.T) {
 
 func (s suite) concurrent(t *testing.T) {
 	var group sync.WaitGroup
-	for range 4 {
+	results := make([]error, 4)
+	for i := range results {
 		group.Go(func() {
 			n := 0
 			for _, err := range s.reader.Samples(t.Context(), s.property, dawn, s.last()) {
-				assert.NoError(t, err)
+				results[i] = errors.Join(results[i], err)
 				n++
 			}
 			assert.Equal(t, len(s.want), n)
 		})
 	}
 	group.Wait()
+	require.NoError(t, errors.Join(results...))
 }
 
 func (s suite) backwards(t *testing.T) {
@@ -159,7 +161,7 @@ func (s suite) backwards(t *testing.T) {
 // pages reads everything through the framework, in pages of several sizes and
 // both orders.
 func (s suite) pages(t *testing.T) {
-	handler := dataconnector.NewHandler(s.reader, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	handler := dataconnector.NewHandler(s.reader, slog.New(slog.DiscardHandler))
 	sizes := []int{1, 2, 3, len(s.want), len(s.want) + 1, 0}
 	if len(s.want) > 50 {
 		sizes = []int{7, len(s.want) / 3, 0, dataconnector.MaxPage}
@@ -212,8 +214,8 @@ func equal(t *testing.T, want, got []dataconnector.Sample, format string, args .
 	if !assert.Len(t, got, len(want), "%s", fmt.Sprintf(format, args...)) {
 		return
 	}
-	for i := range want {
-		assert.True(t, want[i].Time.Equal(got[i].Time), "%s: sample %d is at %s, expected %s", fmt.Sprintf(format, args...), i, got[i].Time, want[i].Time)
-		assert.Equal(t, want[i].Value, got[i].Value, "%s: sample %d", fmt.Sprintf(format, args...), i)
+	for i, s := range got {
+		assert.True(t, want[i].Time.Equal(s.Time), "%s: sample %d is at %s, expected %s", fmt.Sprintf(format, args...), i, s.Time, want[i].Time)
+		assert.Equal(t, want[i].Value, s.Value, "%s: sample %d", fmt.Sprintf(format, args...), i)
 	}
 }

@@ -111,7 +111,7 @@ func bounds(t *testing.T, x runindex.Index) {
 		for to := range all {
 			want := all[min(from+1, to+1) : to+1]
 			got := runs(t, x, all[from].WindowEnd, all[to].WindowEnd, runindex.Ascending)
-			assert.Equal(t, len(want), len(got), "from %d to %d", from, to)
+			assert.Len(t, got, len(want), "from %d to %d", from, to)
 			for i := range min(len(want), len(got)) {
 				assert.Equal(t, want[i], got[i])
 			}

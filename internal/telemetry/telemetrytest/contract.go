@@ -168,11 +168,11 @@ func unknown(t *testing.T, open func(t *testing.T, series ...telemetry.Alias) Hi
 	}
 	require.Len(t, errs, 1)
 	require.ErrorIs(t, errs[0], telemetry.ErrNotFound)
-	assert.ErrorContains(t, errs[0], string(nowhere))
+	require.ErrorContains(t, errs[0], string(nowhere))
 
 	_, err := h.Latest(t.Context(), []telemetry.Alias{voltage, nowhere})
 	require.ErrorIs(t, err, telemetry.ErrNotFound)
-	assert.ErrorContains(t, err, string(nowhere))
+	require.ErrorContains(t, err, string(nowhere))
 
 	lost := telemetry.Point{Series: nowhere, Sample: good(base, 1)}
 	rejected, err := h.Write(t.Context(), []telemetry.Point{lost, {Series: voltage, Sample: good(base, 2)}})
