@@ -44,7 +44,7 @@ func TestErrorsOfS3(t *testing.T) {
 	down := &smithy.GenericAPIError{Code: "Whatever", Fault: smithy.FaultServer}
 	require.ErrorIs(t, s3Files{&fakeS3{err: denied}}.Copy(t.Context(), "b", file{}), errTransient)
 	require.ErrorIs(t, s3Files{&fakeS3{err: down}}.Copy(t.Context(), "b", file{}), errTransient)
-	assert.NotErrorIs(t, s3Files{&fakeS3{err: missing}}.Copy(t.Context(), "b", file{}), errTransient)
+	require.NotErrorIs(t, s3Files{&fakeS3{err: missing}}.Copy(t.Context(), "b", file{}), errTransient)
 	assert.NoError(t, s3Files{&fakeS3{err: &types.NoSuchBucket{}}}.Delete(t.Context(), "b", "k"), "the bucket went first")
 }
 
@@ -76,8 +76,8 @@ func TestPutMapsRefusalsToValues(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, refused, 3)
-	assert.ErrorIs(t, refused[0], errTransient)
-	assert.ErrorIs(t, refused[2], errGone)
+	require.ErrorIs(t, refused[0], errTransient)
+	require.ErrorIs(t, refused[2], errGone)
 	assert.EqualError(t, refused[3], "InvalidRequestException: why")
 
 	require.Len(t, api.got.Entries, 4)

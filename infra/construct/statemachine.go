@@ -2,6 +2,7 @@ package construct
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -38,9 +39,7 @@ func NewStateMachine(scope constructs.Construct, id string, props StateMachinePr
 		substitutions[placeholder] = arn
 		arns = append(arns, *arn)
 	}
-	for placeholder, value := range props.Values {
-		substitutions[placeholder] = value
-	}
+	maps.Copy(substitutions, props.Values)
 	if wants, has := statemachines.Placeholders(props.Definition), sorted(substitutions); !slices.Equal(wants, has) {
 		panic(fmt.Sprintf("state machine %s: the definition has placeholders %v, the stack fills %v", name, wants, has))
 	}

@@ -52,8 +52,8 @@ func Guard(app awscdk.App) {
 }
 
 // parameter stores a value where the CLI, the page and other stacks find it.
-func parameter(scope constructs.Construct, d deployment.Deployment, what string, value *string, description string) awsssm.StringParameter {
-	return awsssm.NewStringParameter(scope, s(logicalID("Parameter", what)), &awsssm.StringParameterProps{
+func parameter(scope constructs.Construct, d deployment.Deployment, what string, value *string, description string) {
+	awsssm.NewStringParameter(scope, s(logicalID("Parameter", what)), &awsssm.StringParameterProps{
 		ParameterName: s(d.Parameter(what)),
 		StringValue:   value,
 		Description:   s(description),

@@ -123,9 +123,9 @@ func (t *twinStack) newWorkspace() awsiottwinmaker.CfnWorkspace {
 		construct.Allow([]string{"iotsitewise:DescribeAsset", "iotsitewise:GetAssetPropertyValue", "iotsitewise:GetAssetPropertyValueHistory"}, siteWise(t.Deployment)),
 		construct.Allow([]string{"iotsitewise:DescribeAssetModel"}, []string{t.ARN("iotsitewise", "asset-model/*")}),
 	}
-	if len(t.Deployment.Twin.Connectors) > 0 {
+	if len(t.Twin.Connectors) > 0 {
 		var arns []string
-		for _, source := range t.Deployment.Twin.Connectors {
+		for _, source := range t.Twin.Connectors {
 			arns = append(arns, t.FunctionARN("connector-"+source))
 		}
 		statements = append(statements, construct.Allow([]string{"lambda:InvokeFunction"}, arns))
@@ -139,7 +139,7 @@ func (t *twinStack) newWorkspace() awsiottwinmaker.CfnWorkspace {
 
 	workspace := awsiottwinmaker.NewCfnWorkspace(t.stack, s("Workspace"), &awsiottwinmaker.CfnWorkspaceProps{
 		WorkspaceId: s(t.Prefix()),
-		Description: s(t.Deployment.Twin.Title),
+		Description: s(t.Twin.Title),
 		Role:        role.RoleArn(),
 		S3Location:  t.bucket.BucketArn(),
 	})

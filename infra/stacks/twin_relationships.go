@@ -1,17 +1,19 @@
 package stacks
 
+import "slices"
+
 // orderRelationships makes entities wait for those that their relationships
 // point to, so that no relationship dangles during a deployment. What points at
 // each other cannot wait for each other: an order that closes a circle is left
 // out, and TwinMaker resolves that relationship when its target appears.
 func (t *twinStack) orderRelationships() {
 	waits := map[string][]string{}
-	for _, e := range t.Deployment.Twin.Entities {
+	for _, e := range t.Twin.Entities {
 		if e.Parent != "" {
 			waits[e.ID] = append(waits[e.ID], e.Parent)
 		}
 	}
-	for _, e := range t.Deployment.Twin.Entities {
+	for _, e := range t.Twin.Entities {
 		for _, c := range e.Components {
 			for _, p := range c.Properties {
 				for _, target := range p.Targets {
@@ -38,12 +40,7 @@ func reaches(waits map[string][]string, from, to string) bool {
 			return false
 		}
 		seen[name] = true
-		for _, next := range waits[name] {
-			if visit(next) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(waits[name], visit)
 	}
 	return visit(from)
 }

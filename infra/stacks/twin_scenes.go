@@ -27,7 +27,7 @@ var contentTypes = map[string]string{
 // function that copies them from the deployment's assets, and then registers
 // the scenes.
 func (t *twinStack) addScenes() error {
-	if len(t.Deployment.Twin.Scenes) == 0 {
+	if len(t.Twin.Scenes) == 0 {
 		return nil
 	}
 	var files []any
@@ -59,7 +59,7 @@ func (t *twinStack) addScenes() error {
 	uri := func(file string) string {
 		return "s3://" + t.Bucket(deployment.WorkspaceBucket) + "/" + scenesFolder + file
 	}
-	for _, scene := range t.Deployment.Twin.Scenes {
+	for _, scene := range t.Twin.Scenes {
 		document, err := scene.Document(uri)
 		if err != nil {
 			return fmt.Errorf("scene %s: %w", scene.ID, err)
@@ -74,7 +74,7 @@ func (t *twinStack) addScenes() error {
 		}
 	}
 	copied := t.newWorkspaceFiles(files, objects)
-	for _, scene := range t.Deployment.Twin.Scenes {
+	for _, scene := range t.Twin.Scenes {
 		resource := awsiottwinmaker.NewCfnScene(t.stack, s(logicalID("Scene", scene.ID)), &awsiottwinmaker.CfnSceneProps{
 			WorkspaceId:     t.workspace.Ref(),
 			SceneId:         s(scene.ID),
@@ -82,7 +82,7 @@ func (t *twinStack) addScenes() error {
 			ContentLocation: s(uri(scene.ID + ".json")),
 		})
 		resource.Node().AddDependency(t.workspace, copied)
-		for _, e := range t.Deployment.Twin.Entities {
+		for _, e := range t.Twin.Entities {
 			resource.Node().AddDependency(t.entities[e.ID]) // tags are bound to entities
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func TestGetNamesTheVariableAndWhatItHolds(t *testing.T) {
 	t.Setenv(string(env.RunsTable), "")
 	_, err := env.RunsTable.Get()
-	assert.EqualError(t, err, "environment variable LIVETWIN_RUNS_TABLE is not set; it holds the name of the table of runs, set by deployment")
+	require.EqualError(t, err, "environment variable LIVETWIN_RUNS_TABLE is not set; it holds the name of the table of runs, set by deployment")
 
 	t.Setenv(string(env.RunsTable), "battery-storage-local-runs")
 	table, err := env.RunsTable.Get()
