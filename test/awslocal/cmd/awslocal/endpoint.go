@@ -29,6 +29,7 @@ import (
 	"github.com/livetwin/livetwin/test/awslocal/services/sqs"
 	"github.com/livetwin/livetwin/test/awslocal/services/ssm"
 	"github.com/livetwin/livetwin/test/awslocal/services/sts"
+	"github.com/livetwin/livetwin/test/awslocal/services/twinmaker"
 )
 
 // seeds are the parameters that every account has where the CDK is bootstrapped.
@@ -74,14 +75,14 @@ func (c *upCommand) build(ctx context.Context, address string) (*endpoint, error
 		return nil, err
 	}
 	e.closers = append(e.closers, closer(e.clock.Close))
-	if err := c.services(e, keyring); err != nil {
+	if err := c.services(e, keyring, models); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
 }
 
 // services starts the engines and adds every service and provider.
-func (c *upCommand) services(e *endpoint, keyring iam.Keyring) (err error) {
+func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.Models) (err error) {
 	if e.s3, err = s3.Start(s3.Config{
 		Region: e.identity.Region, State: filepath.Join(c.State, "s3"), Keyring: keyring,
 		Policies: e.authority, Engine: engineOf(e.identity.Region),
@@ -125,17 +126,24 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring) (err error) {
 	if err != nil {
 		return err
 	}
+	twinModel, err := models.Service("iottwinmaker")
+	if err != nil {
+		return err
+	}
+	twins := twinmaker.New(twinmaker.Config{
+		Identity: e.identity, Clock: e.clock, Lambda: host, Roles: e.authority, Invoker: e.gateway, Objects: e.s3, Model: twinModel,
+	})
 	e.closers = append(e.closers, closer(topics.Close), closer(bus.Close), closer(schedules.Close), closer(jobs.Close), assets.Close)
 	e.gateway.Control(gateway.ControlPrefix+"faults", jobs.FaultsHandler())
 	e.gateway.Control(gateway.ControlPrefix+"events", bus.Handler())
 	e.gateway.Control(gateway.ControlPrefix+"mail", topics.MailHandler())
 
-	providers := []kernel.Provider{e.authority, e.s3, e.dynamodb, host, store, bus, schedules, topics, jobs, queues, assets}
+	providers := []kernel.Provider{e.authority, e.s3, e.dynamodb, host, store, bus, schedules, topics, jobs, queues, assets, twins}
 	if e.deployer, err = deploy.New(e.identity, providers, custom.Create, store); err != nil {
 		return err
 	}
 	for _, s := range []kernel.Service{
-		host, store, sts.New(e.authority), cloudformation.New(e.deployer.Stacks), bus, schedules, topics, jobs, queues, assets,
+		host, store, sts.New(e.authority), cloudformation.New(e.deployer.Stacks), bus, schedules, topics, jobs, queues, assets, twins,
 	} {
 		if err := e.gateway.AddService(s); err != nil {
 			return err

@@ -146,6 +146,21 @@ func (s *S3) Upload(ctx context.Context, bucket, key string, body io.ReadSeeker)
 	return nil
 }
 
+// Exists reports whether the bucket holds an object under key.
+func (s *S3) Exists(ctx context.Context, bucket, key string) (bool, error) {
+	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	if e, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err); ok && e.HTTPStatusCode() == http.StatusNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for s3://%s/%s: %w", bucket, key, err)
+	}
+	return true, nil
+}
+
 type contextKey int
 
 const callKey contextKey = iota
