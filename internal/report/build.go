@@ -6,16 +6,14 @@ import (
 	"strings"
 
 	"github.com/livetwin/livetwin/internal/calibration"
+	"github.com/livetwin/livetwin/internal/calibration/scorecard"
+	"github.com/livetwin/livetwin/internal/plant/cell"
 	"github.com/livetwin/livetwin/internal/twin/definition"
 )
 
-// FirstCycle is the first cycle that figures are taken over: before it a twin
-// has seen too few to know the trend.
-const FirstCycle = 6
-
 // Names of the outputs of the cell model that the report shows.
 const (
-	capacityOutput   = "capacity"
+	capacityOutput   = cell.Capacity
 	resistanceOutput = "resistance"
 	healthOutput     = "state_of_health"
 	lifeOutput       = "remaining_cycles"
@@ -28,7 +26,7 @@ const (
 func Build(d *definition.Definition, c *definition.Calibration, runs map[string][]calibration.Diagnostics) *Report {
 	r := &Report{
 		Version: Version, Twin: d.Twin, Title: d.Title, Calibration: c.Spec.Name,
-		Cycles: Range{From: FirstCycle}, Cells: []Cell{},
+		Cycles: Range{From: scorecard.First}, Cells: []Cell{},
 	}
 	if k, ok := c.Spec.Constants["end_of_life_capacity"]; ok {
 		r.EndOfLife = k.Value
@@ -39,11 +37,11 @@ func Build(d *definition.Definition, c *definition.Calibration, runs map[string]
 		}
 	}
 	for _, asset := range c.Assets {
-		cell := buildCell(asset, runs[asset])
-		for _, y := range cell.History {
+		c := buildCell(asset, runs[asset])
+		for _, y := range c.History {
 			r.Cycles.To = max(r.Cycles.To, y.Cycle)
 		}
-		r.Cells = append(r.Cells, cell)
+		r.Cells = append(r.Cells, c)
 	}
 	r.Hold()
 	return r
@@ -54,12 +52,6 @@ func buildCell(asset string, runs []calibration.Diagnostics) Cell {
 	for _, d := range runs {
 		run := runOf(d)
 		c.Recalibrations++
-		switch d.Decision.Outcome { //nolint:exhaustive // a run that advanced a champion was promoted or rejected
-		case calibration.Promoted:
-			c.Promoted++
-		case calibration.Rejected:
-			c.Rejected++
-		}
 		c.SoH, c.RUL = run.SoH, run.RUL
 		c.Runs = append(c.Runs, run)
 		for _, s := range d.Segments {
@@ -103,7 +95,7 @@ func cycleOf(s calibration.Segment) Cycle {
 		}
 	}
 	for _, t := range s.Trajectories {
-		if t.Name == "voltage" && t.Count > 0 {
+		if t.Name == cell.Voltage && t.Count > 0 {
 			rmse := math.Sqrt(t.SSE / float64(t.Count))
 			y.VoltageRMSE = &rmse
 		}
