@@ -26,7 +26,7 @@ const (
 	maxTokenChars = 64 // more than base64 of tokenSize
 )
 
-var tokens = base64.RawURLEncoding.Strict()
+var tokens = base64.RawURLEncoding // 30 bytes are 40 characters, without bits to spare
 
 // token returns the nextToken of a page that ends at a position.
 func (r *Request) token(q query, end position) string {

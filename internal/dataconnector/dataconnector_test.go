@@ -322,6 +322,16 @@ func TestDeclaredTypes(t *testing.T) {
 	}
 }
 
+// Rows at or before the start are a known defect of connectors.
+func TestASourceThatBeginsTooEarly(t *testing.T) {
+	r := request("rpm")
+	r.StartTime = base.Format(time.RFC3339Nano)
+	_, err := handler(careless(series(3, time.Second))).Handle(t.Context(), r)
+	var failure *dataconnector.SourceError
+	require.ErrorAs(t, err, &failure)
+	assert.ErrorContains(t, err, "outside of what")
+}
+
 func TestSourcesThatBreakTheContract(t *testing.T) {
 	sample := func(at time.Time, v dataconnector.Value) dataconnector.Sample {
 		return dataconnector.Sample{Time: at, Value: v}

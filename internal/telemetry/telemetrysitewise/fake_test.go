@@ -131,7 +131,11 @@ func (s *service) BatchPutAssetPropertyValue(ctx context.Context, in *iotsitewis
 	s.inFlight++
 	s.most = max(s.most, s.inFlight)
 	s.mu.Unlock()
-	time.Sleep(time.Millisecond) // lets others in
+	pause := time.Millisecond // lets others in
+	if s.lazy && in.Entries[0].PropertyValues[0].Timestamp.GetSeconds() == 0 {
+		pause *= 20
+	}
+	time.Sleep(pause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
