@@ -59,7 +59,8 @@ type Filter struct {
 
 	x    []float64 // n
 	p    []float64 // n×n
-	l    []float64 // n×n, lower
+	l    []float64 // n×n, lower unless dense
+	work []float64 // n×n
 	sig  []float64 // (2n+1)×n, sigma points
 	y    []float64 // m, ŷ
 	s    []float64 // m×m
@@ -69,6 +70,8 @@ type Filter struct {
 	t    []float64 // n×m, pxy L⁻ᵀ of the channels in use
 	z    []float64 // m, L⁻¹ν
 	used []int     // channels in use
+
+	dense bool // l is not lower: P is singular
 }
 
 // New returns a filter of n states and m outputs with x = 0 and P = 0.
@@ -88,7 +91,7 @@ func New(n, m int, scaling Scaling) *Filter {
 	return &Filter{
 		n: n, m: m,
 		gamma: math.Sqrt(c), w0: lambda / c, wc: lambda/c + 1 - alpha*alpha + scaling.Beta, w: 1 / (2 * c),
-		x: make([]float64, n), p: make([]float64, n*n), l: make([]float64, n*n), sig: make([]float64, (2*n+1)*n),
+		x: make([]float64, n), p: make([]float64, n*n), l: make([]float64, n*n), work: make([]float64, n*n), sig: make([]float64, (2*n+1)*n),
 		y: make([]float64, m), s: make([]float64, m*m), ys: make([]float64, (2*n+1)*m), pxy: make([]float64, n*m),
 		ls: make([]float64, m*m), t: make([]float64, n*m), z: make([]float64, m), used: make([]int, 0, m),
 	}
@@ -214,9 +217,13 @@ func (f *Filter) cross() {
 	for j := range n {
 		plus := f.ys[(1+j)*m : (2+j)*m]
 		minus := f.ys[(1+n+j)*m : (2+n+j)*m]
+		first := j
+		if f.dense {
+			first = 0
+		}
 		for b := range m {
 			d := c * (plus[b] - minus[b])
-			for a := j; a < n; a++ {
+			for a := first; a < n; a++ {
 				f.pxy[a*m+b] += f.l[a*n+j] * d
 			}
 		}
@@ -295,10 +302,15 @@ func (f *Filter) Assimilate(y []float64) (Update, error) {
 
 // spread writes the sigma points of the belief.
 func (f *Filter) spread() error {
-	if !cholesky(f.l, f.p, f.n) {
+	f.dense = !cholesky(f.l, f.p, f.n)
+	if !f.dense {
+		spread(f.sig, f.x, f.l, f.gamma)
+		return nil
+	}
+	if !semidefinite(f.l, f.p, f.work, f.n) {
 		return ErrNotPositive
 	}
-	spread(f.sig, f.x, f.l, f.gamma)
+	spreadDense(f.sig, f.x, f.l, f.gamma)
 	return nil
 }
 
