@@ -58,6 +58,21 @@ func (f *fakeSiteWise) BatchPutAssetPropertyValue(_ context.Context, in *iotsite
 	return f.answer, nil
 }
 
+func (f *fakeSiteWise) DescribeAsset(_ context.Context, in *iotsitewise.DescribeAssetInput, _ ...func(*iotsitewise.Options)) (*iotsitewise.DescribeAssetOutput, error) {
+	if *in.AssetId != "externalId:battery-storage-local-cell-1" {
+		return nil, &sitewise.ResourceNotFoundException{}
+	}
+	return &iotsitewise.DescribeAssetOutput{AssetLastUpdateDate: aws.Time(time.Unix(7, 0))}, nil
+}
+
+func TestUpdatedAsksByExternalID(t *testing.T) {
+	at, err := siteWiseValues{&fakeSiteWise{}}.Updated(t.Context(), "battery-storage-local-cell-1")
+	require.NoError(t, err)
+	assert.Equal(t, time.Unix(7, 0), at)
+	_, err = siteWiseValues{&fakeSiteWise{}}.Updated(t.Context(), "battery-storage-local-cell-9")
+	require.ErrorContains(t, err, "describe asset battery-storage-local-cell-9")
+}
+
 func TestPutMapsRefusalsToValues(t *testing.T) {
 	refusal := func(entry string, code sitewise.BatchPutAssetPropertyValueErrorCode) sitewise.BatchPutAssetPropertyErrorEntry {
 		return sitewise.BatchPutAssetPropertyErrorEntry{EntryId: aws.String(entry), Errors: []sitewise.BatchPutAssetPropertyError{{ErrorCode: code, ErrorMessage: aws.String("why")}}}
@@ -66,6 +81,7 @@ func TestPutMapsRefusalsToValues(t *testing.T) {
 		refusal("0", sitewise.BatchPutAssetPropertyValueErrorCodeThrottlingException),
 		refusal("2", sitewise.BatchPutAssetPropertyValueErrorCodeResourceNotFoundException),
 		refusal("3", sitewise.BatchPutAssetPropertyValueErrorCodeInvalidRequestException),
+		refusal("4", sitewise.BatchPutAssetPropertyValueErrorCodeTimestampOutOfRangeException),
 	}}}
 	at := time.Date(2026, 1, 2, 3, 0, 0, 5, time.UTC)
 	refused, err := siteWiseValues{api}.Put(t.Context(), at, []value{
@@ -73,14 +89,16 @@ func TestPutMapsRefusalsToValues(t *testing.T) {
 		{Alias: "/t/b/x", Type: "INTEGER", Value: "7"},
 		{Alias: "/t/c/x", Type: "BOOLEAN", Value: "true"},
 		{Alias: "/t/d/x", Type: "STRING", Value: "R-1"},
+		{Alias: "/t/e/x", Type: "STRING", Value: "R-2"},
 	})
 	require.NoError(t, err)
-	require.Len(t, refused, 3)
+	require.Len(t, refused, 4)
 	require.ErrorIs(t, refused[0], errTransient)
 	require.ErrorIs(t, refused[2], errGone)
-	assert.EqualError(t, refused[3], "InvalidRequestException: why")
+	require.ErrorIs(t, refused[4], errClock)
+	require.EqualError(t, refused[3], "InvalidRequestException: why")
 
-	require.Len(t, api.got.Entries, 4)
+	require.Len(t, api.got.Entries, 5)
 	first := api.got.Entries[0]
 	assert.Equal(t, "/t/a/x", *first.PropertyAlias)
 	assert.Equal(t, at.Unix(), *first.PropertyValues[0].Timestamp.TimeInSeconds)

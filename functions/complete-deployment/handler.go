@@ -43,6 +43,9 @@ type values interface {
 	// Put writes at most maxValues values as of at and returns what was refused,
 	// by index.
 	Put(ctx context.Context, at time.Time, list []value) (map[int]error, error)
+	// Updated returns when, by the historian's clock, an asset was last made or
+	// changed, by its external id.
+	Updated(ctx context.Context, asset string) (time.Time, error)
 }
 
 // handle answers one request of CloudFormation, and returns the resource's

@@ -26,6 +26,7 @@ import (
 // A recorder is both stores: it records what is done and fails as told.
 type recorder struct {
 	done   []string
+	clock  time.Time              // what Put accepts a week around, when not zero
 	refuse map[string][]error     // by alias: what successive puts answer
 	copies func(key string) error // what copying answers; nil: success
 	waits  []time.Duration        // slept between tries
@@ -52,6 +53,10 @@ func (r *recorder) Put(_ context.Context, at time.Time, list []value) (map[int]e
 	}
 	refused := map[int]error{}
 	for i, v := range list {
+		if !r.clock.IsZero() && at.Sub(r.clock).Abs() > 7*24*time.Hour {
+			refused[i] = fmt.Errorf("%w: TimestampOutOfRangeException", errClock)
+			continue
+		}
 		if answers := r.refuse[v.Alias]; len(answers) > 0 {
 			r.refuse[v.Alias] = answers[1:]
 			if answers[0] != nil {
@@ -62,6 +67,12 @@ func (r *recorder) Put(_ context.Context, at time.Time, list []value) (map[int]e
 		r.done = append(r.done, fmt.Sprintf("put %s = %s %s at %s", v.Alias, v.Type, v.Value, at.Format(time.RFC3339)))
 	}
 	return refused, nil
+}
+
+// Updated answers by the recorder's clock.
+func (r *recorder) Updated(_ context.Context, asset string) (time.Time, error) {
+	r.done = append(r.done, "ask when "+asset+" was changed")
+	return r.clock, nil
 }
 
 func (r *recorder) handler() *handler {
@@ -117,7 +128,7 @@ func valuesEvent(t *testing.T, kind string, aliases ...string) []byte {
 	t.Helper()
 	var list []value
 	for _, a := range aliases {
-		list = append(list, value{Attribute: "cell/rated_capacity", Alias: a, Type: "DOUBLE", Value: "2"})
+		list = append(list, value{Attribute: "cell/rated_capacity", Asset: "t-local-a", Alias: a, Type: "DOUBLE", Value: "2"})
 	}
 	data, err := json.Marshal(map[string]any{
 		"RequestType": kind, "RequestId": "r", "ResponseURL": "https://response", "ResourceType": attributeValues, "LogicalResourceId": "AttributeValues",
@@ -165,6 +176,19 @@ func TestManyValuesAreWrittenInGroups(t *testing.T) {
 	told := invoke(t, r.handler(), valuesEvent(t, "Create", aliases...))
 	assert.Equal(t, "SUCCESS", told["Status"])
 	assert.Len(t, r.done, 23)
+}
+
+// SiteWise's clock decides what is now, not this machine's.
+func TestValuesAreWrittenBySiteWisesClock(t *testing.T) {
+	r := &recorder{clock: time.Date(2008, 4, 2, 13, 0, 0, 0, time.UTC)}
+	told := invoke(t, r.handler(), valuesEvent(t, "Create", "/t/a/x", "/t/b/x"))
+	assert.Equal(t, "SUCCESS", told["Status"])
+	assert.Equal(t, []string{
+		"ask when t-local-a was changed",
+		"put /t/a/x = DOUBLE 2 at 2008-04-02T13:00:00Z",
+		"put /t/b/x = DOUBLE 2 at 2008-04-02T13:00:00Z",
+	}, r.done)
+	assert.Empty(t, r.waits)
 }
 
 // A file that cannot be copied fails the deployment before anything is deleted.

@@ -8,6 +8,7 @@
 //	s3:GetObject                            the assets that the twin stack lists
 //	s3:PutObject, s3:DeleteObject           {workspace bucket}/scenes/*
 //	iotsitewise:BatchPutAssetPropertyValue  the twin's assets
+//	iotsitewise:DescribeAsset               the twin's assets, when clocks differ
 package main
 
 import (

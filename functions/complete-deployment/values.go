@@ -25,6 +25,7 @@ type valueSet struct {
 // A value is the value of an attribute of an asset.
 type value struct {
 	Attribute string // model/attribute
+	Asset     string // external id of the asset
 	Alias     string
 	Type      string // DOUBLE, INTEGER, BOOLEAN or STRING
 	Value     string
@@ -41,8 +42,8 @@ const maxValues = 10
 
 func (s valueSet) check() error {
 	for i, v := range s.Values {
-		if v.Alias == "" {
-			return fmt.Errorf("property Values[%d].Alias is missing", i)
+		if v.Alias == "" || v.Asset == "" {
+			return fmt.Errorf("property Values[%d]: Alias or Asset is missing", i)
 		}
 		if _, err := variant(v); err != nil {
 			return fmt.Errorf("property Values[%d]: %w", i, err)
@@ -94,7 +95,7 @@ func reverted(values, keep []value, defaults map[string]fallback) []value {
 	var list []value
 	for _, v := range values {
 		if d, ok := defaults[v.Attribute]; ok && !kept[v.Alias] {
-			list = append(list, value{Attribute: v.Attribute, Alias: v.Alias, Type: d.Type, Value: d.Value})
+			list = append(list, value{Attribute: v.Attribute, Asset: v.Asset, Alias: v.Alias, Type: d.Type, Value: d.Value})
 		}
 	}
 	return list
@@ -108,7 +109,7 @@ func (h *handler) put(ctx context.Context, list []value, forgiving bool) error {
 	var errs []error
 	for group := range slices.Chunk(list, maxValues) {
 		err := h.retry(ctx, func() error {
-			refused, err := h.values.Put(ctx, at, group)
+			refused, err := h.write(ctx, &at, group)
 			if err != nil {
 				return err
 			}
@@ -135,6 +136,26 @@ func (h *handler) put(ctx context.Context, list []value, forgiving bool) error {
 		return fmt.Errorf("write attribute values: %w", errors.Join(errs...))
 	}
 	return nil
+}
+
+// write writes a group of values as of *at. SiteWise refuses what its own clock
+// takes for older than a week or for the future; then the clock of this machine
+// does not count, and *at becomes the time at which SiteWise saw the asset, which
+// this deployment has just made or changed.
+func (h *handler) write(ctx context.Context, at *time.Time, group []value) (map[int]error, error) {
+	refused, err := h.values.Put(ctx, *at, group)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range refused {
+		if errors.Is(e, errClock) {
+			if *at, err = h.values.Updated(ctx, group[i].Asset); err != nil {
+				return nil, fmt.Errorf("after %s: %w", e, err)
+			}
+			return h.values.Put(ctx, *at, group)
+		}
+	}
+	return refused, nil
 }
 
 // variant returns a value as SiteWise takes it.
@@ -168,12 +189,16 @@ func variant(v value) (*types.Variant, error) {
 	}
 }
 
-// errGone reports a series that does not exist (any more).
-var errGone = errors.New("no such series")
+// What SiteWise refuses values for, beside what may pass.
+var (
+	errGone  = errors.New("no such series")                // it does not exist (any more)
+	errClock = errors.New("clock differs from SiteWise's") // a timestamp that SiteWise does not accept now
+)
 
 // siteWiseAPI is the part of *iotsitewise.Client that siteWiseValues calls.
 type siteWiseAPI interface {
 	BatchPutAssetPropertyValue(context.Context, *iotsitewise.BatchPutAssetPropertyValueInput, ...func(*iotsitewise.Options)) (*iotsitewise.BatchPutAssetPropertyValueOutput, error)
+	DescribeAsset(context.Context, *iotsitewise.DescribeAssetInput, ...func(*iotsitewise.Options)) (*iotsitewise.DescribeAssetOutput, error)
 }
 
 // siteWiseValues implements values.
@@ -212,10 +237,23 @@ func (s siteWiseValues) Put(ctx context.Context, at time.Time, list []value) (ma
 				refused[i] = fmt.Errorf("%w: %s: %s", errTransient, code, aws.ToString(e.ErrorMessage))
 			case e.ErrorCode == types.BatchPutAssetPropertyValueErrorCodeResourceNotFoundException:
 				refused[i] = fmt.Errorf("%w: %s: %s", errGone, code, aws.ToString(e.ErrorMessage))
+			case e.ErrorCode == types.BatchPutAssetPropertyValueErrorCodeTimestampOutOfRangeException:
+				refused[i] = fmt.Errorf("%w: %s: %s", errClock, code, aws.ToString(e.ErrorMessage))
 			default:
 				refused[i] = fmt.Errorf("%s: %s", code, aws.ToString(e.ErrorMessage))
 			}
 		}
 	}
 	return refused, nil
+}
+
+func (s siteWiseValues) Updated(ctx context.Context, asset string) (time.Time, error) {
+	out, err := s.api.DescribeAsset(ctx, &iotsitewise.DescribeAssetInput{AssetId: aws.String("externalId:" + asset), ExcludeProperties: true})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("describe asset %s: %w", asset, classify(err))
+	}
+	if out.AssetLastUpdateDate == nil {
+		return time.Time{}, fmt.Errorf("describe asset %s: SiteWise does not say when it was changed", asset)
+	}
+	return *out.AssetLastUpdateDate, nil
 }

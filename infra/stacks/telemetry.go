@@ -197,7 +197,7 @@ func newAttributeValues(stack awscdk.Stack, d deployment.Deployment, assets map[
 	for _, a := range d.Twin.Assets {
 		for _, v := range a.Overrides {
 			attribute := a.Model + "/" + v.Property
-			entries = append(entries, map[string]any{"Attribute": attribute, "Alias": v.Alias, "Type": string(v.Type), "Value": attributeText(v.Value)})
+			entries = append(entries, map[string]any{"Attribute": attribute, "Asset": d.Name(a.Name), "Alias": v.Alias, "Type": string(v.Type), "Value": attributeText(v.Value)})
 			if value, ok := defaults[attribute]; ok {
 				back[attribute] = map[string]any{"Type": string(v.Type), "Value": value}
 			}
@@ -216,7 +216,7 @@ func newAttributeValues(stack awscdk.Stack, d deployment.Deployment, assets map[
 		Description: "Writes attribute values that CloudFormation cannot",
 		Timeout:     300,
 		Memory:      128,
-		Policy:      []awsiam.PolicyStatement{construct.Allow([]string{"iotsitewise:BatchPutAssetPropertyValue"}, siteWise(d))},
+		Policy:      []awsiam.PolicyStatement{construct.Allow([]string{"iotsitewise:BatchPutAssetPropertyValue", "iotsitewise:DescribeAsset"}, siteWise(d))},
 	})
 	construct.Suppress(fn.Role, siteWiseReason(d))
 	values := awscdk.NewCustomResource(stack, s("AttributeValues"), &awscdk.CustomResourceProps{

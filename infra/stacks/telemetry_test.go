@@ -32,10 +32,10 @@ func TestAttributeValues(t *testing.T) {
 		require.NoError(t, err)
 		assert.JSONEq(t, `{
 			"Values": [
-				{"Attribute": "pump/stages", "Alias": "/pumps/pump-3/stages", "Type": "INTEGER", "Value": "5"},
-				{"Attribute": "pump/standby", "Alias": "/pumps/pump-3/standby", "Type": "BOOLEAN", "Value": "true"},
-				{"Attribute": "pump/rated_power", "Alias": "/pumps/pump-2/rated_power", "Type": "DOUBLE", "Value": "11"},
-				{"Attribute": "pump/serial", "Alias": "/pumps/pump-2/serial", "Type": "STRING", "Value": "P-0002"}
+				{"Attribute": "pump/stages", "Asset": "pumps-local-pump-3", "Alias": "/pumps/pump-3/stages", "Type": "INTEGER", "Value": "5"},
+				{"Attribute": "pump/standby", "Asset": "pumps-local-pump-3", "Alias": "/pumps/pump-3/standby", "Type": "BOOLEAN", "Value": "true"},
+				{"Attribute": "pump/rated_power", "Asset": "pumps-local-pump-2", "Alias": "/pumps/pump-2/rated_power", "Type": "DOUBLE", "Value": "11"},
+				{"Attribute": "pump/serial", "Asset": "pumps-local-pump-2", "Alias": "/pumps/pump-2/serial", "Type": "STRING", "Value": "P-0002"}
 			],
 			"Defaults": {
 				"pump/rated_power": {"Type": "DOUBLE", "Value": "7.5"},
