@@ -18,9 +18,10 @@ import (
 // A service does what SiteWise does with three operations, limits and partial
 // failures included. It fails the test by an error when a limit is broken.
 type service struct {
-	page     int  // values of a page of history, entries of a page of latest values
-	throttle int  // so many entries are refused before one is taken
-	whole    bool // entries are refused whole: no instants are named
+	page     int                                                     // values of a page of history, entries of a page of latest values
+	throttle int                                                     // so many entries are refused before one is taken
+	slow     func(*iotsitewise.BatchPutAssetPropertyValueInput) bool // requests that are overtaken
+	whole    bool                                                    // entries are refused whole: no instants are named
 
 	mu       sync.Mutex
 	series   map[string]map[int64]types.AssetPropertyValue // by alias and nanoseconds
@@ -132,7 +133,7 @@ func (s *service) BatchPutAssetPropertyValue(ctx context.Context, in *iotsitewis
 	s.most = max(s.most, s.inFlight)
 	s.mu.Unlock()
 	pause := time.Millisecond // lets others in
-	if s.lazy && in.Entries[0].PropertyValues[0].Timestamp.GetSeconds() == 0 {
+	if s.slow != nil && s.slow(in) {
 		pause *= 20
 	}
 	time.Sleep(pause)

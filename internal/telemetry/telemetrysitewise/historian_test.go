@@ -95,6 +95,21 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	assert.LessOrEqual(t, s.most, 3)
 }
 
+// Requests overtake each other; the last point of an instant wins all the same.
+func TestTheLastPointOfAnInstantWins(t *testing.T) {
+	s := newService(20000, "a")
+	s.slow = func(in *iotsitewise.BatchPutAssetPropertyValueInput) bool { // the one with the first point
+		return *in.Entries[0].PropertyValues[0].Value.DoubleValue == 0
+	}
+	all := points("a", 150)
+	last := all[0]
+	last.Sample.Value = 42
+	_, err := telemetrysitewise.New(s).Write(t.Context(), append(all, last))
+	require.NoError(t, err)
+	assert.InDelta(t, 42, *s.series["a"][at.UnixNano()].Value.DoubleValue, 0)
+	assert.Len(t, s.series["a"], 150)
+}
+
 func TestTheBestQualityOfAnInstantCounts(t *testing.T) {
 	s := newService(2, "a")
 	h := telemetrysitewise.New(s)
