@@ -124,14 +124,14 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func valuesEvent(t *testing.T, kind string, aliases ...string) []byte {
+func creation(t *testing.T, aliases ...string) []byte {
 	t.Helper()
 	var list []value
 	for _, a := range aliases {
 		list = append(list, value{Attribute: "cell/rated_capacity", Asset: "t-local-a", Alias: a, Type: "DOUBLE", Value: "2"})
 	}
 	data, err := json.Marshal(map[string]any{
-		"RequestType": kind, "RequestId": "r", "ResponseURL": "https://response", "ResourceType": attributeValues, "LogicalResourceId": "AttributeValues",
+		"RequestType": "Create", "RequestId": "r", "ResponseURL": "https://response", "ResourceType": attributeValues, "LogicalResourceId": "AttributeValues",
 		"StackId": "s", "ResourceProperties": map[string]any{"ServiceToken": "x", "Values": list, "Defaults": map[string]any{}},
 	})
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func valuesEvent(t *testing.T, kind string, aliases ...string) []byte {
 func TestOnlyRefusedValuesAreTriedAgain(t *testing.T) {
 	busy := fmt.Errorf("%w: ThrottlingException", errTransient)
 	r := &recorder{refuse: map[string][]error{"/t/b/x": {busy, busy, nil}}}
-	told := invoke(t, r.handler(), valuesEvent(t, "Create", "/t/a/x", "/t/b/x", "/t/c/x"))
+	told := invoke(t, r.handler(), creation(t, "/t/a/x", "/t/b/x", "/t/c/x"))
 	assert.Equal(t, "SUCCESS", told["Status"])
 	assert.Equal(t, []string{
 		"put /t/a/x = DOUBLE 2 at 2026-01-02T03:00:00Z",
@@ -159,7 +159,7 @@ func TestEveryRefusedValueIsNamed(t *testing.T) {
 		"/t/a/x": {errors.New("InvalidRequestException: wrong type")},
 		"/t/b/x": {busy, busy, busy, busy, busy, busy},
 	}}
-	told := invoke(t, r.handler(), valuesEvent(t, "Create", "/t/a/x", "/t/b/x", "/t/c/x"))
+	told := invoke(t, r.handler(), creation(t, "/t/a/x", "/t/b/x", "/t/c/x"))
 	assert.Equal(t, "FAILED", told["Status"])
 	assert.Contains(t, told["Reason"], "/t/a/x: InvalidRequestException: wrong type")
 	assert.Contains(t, told["Reason"], "given up after 6 tries: /t/b/x: transient: ThrottlingException: slow down")
@@ -173,7 +173,7 @@ func TestManyValuesAreWrittenInGroups(t *testing.T) {
 		aliases = append(aliases, fmt.Sprintf("/t/a%d/x", i))
 	}
 	r := &recorder{}
-	told := invoke(t, r.handler(), valuesEvent(t, "Create", aliases...))
+	told := invoke(t, r.handler(), creation(t, aliases...))
 	assert.Equal(t, "SUCCESS", told["Status"])
 	assert.Len(t, r.done, 23)
 }
@@ -181,7 +181,7 @@ func TestManyValuesAreWrittenInGroups(t *testing.T) {
 // SiteWise's clock decides what is now, not this machine's.
 func TestValuesAreWrittenBySiteWisesClock(t *testing.T) {
 	r := &recorder{clock: time.Date(2008, 4, 2, 13, 0, 0, 0, time.UTC)}
-	told := invoke(t, r.handler(), valuesEvent(t, "Create", "/t/a/x", "/t/b/x"))
+	told := invoke(t, r.handler(), creation(t, "/t/a/x", "/t/b/x"))
 	assert.Equal(t, "SUCCESS", told["Status"])
 	assert.Equal(t, []string{
 		"ask when t-local-a was changed",

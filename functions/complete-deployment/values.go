@@ -150,7 +150,7 @@ func (h *handler) write(ctx context.Context, at *time.Time, group []value) (map[
 	for i, e := range refused {
 		if errors.Is(e, errClock) {
 			if *at, err = h.values.Updated(ctx, group[i].Asset); err != nil {
-				return nil, fmt.Errorf("after %s: %w", e, err)
+				return nil, fmt.Errorf("%w; then %w", e, err)
 			}
 			return h.values.Put(ctx, *at, group)
 		}
