@@ -15,6 +15,7 @@ import (
 
 	"github.com/livetwin/livetwin/internal/calibration"
 	"github.com/livetwin/livetwin/internal/calibration/calibrations3"
+	"github.com/livetwin/livetwin/internal/calibration/calibrationtest"
 	"github.com/livetwin/livetwin/internal/s3mem"
 )
 
@@ -27,6 +28,12 @@ var (
 	key     = calibration.Key{Asset: "cell-1", Calibration: "cell-health"}
 	errLost = errors.New("connection reset")
 )
+
+func TestStore(t *testing.T) {
+	calibrationtest.TestStore(t, func(*testing.T) calibration.Store {
+		return calibrations3.New(new(s3mem.Client), bucket)
+	})
+}
 
 func next(generation int64, writeID string) calibration.Champion {
 	return calibration.Champion{
