@@ -207,7 +207,7 @@ func (c *Custom) remember(name string, state customState) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.created[name] = state
-	data, err := json.MarshalIndent(c.created, "", "  ")
+	data, err := json.Marshal(c.created) // properties stay as they were compared
 	if err != nil {
 		return fmt.Errorf("remember the custom resource: %w", err)
 	}

@@ -76,12 +76,16 @@ func signatureError(service string, err error) error {
 	return &kernel.Error{Status: http.StatusForbidden, Code: code, Message: e.Message}
 }
 
-// guess names the service that an unsigned request is probably for.
+// guess names the service that an unsigned request is probably for: AWS knows
+// it from the host. SDKs name the API that they call.
 func guess(r *http.Request) string {
-	if r.Header.Get("X-Amz-Target") == "" && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/") {
-		return "s3"
+	if r.Header.Get("X-Amz-Target") != "" {
+		return ""
 	}
-	return ""
+	if _, api, ok := strings.Cut(r.UserAgent(), " api/"); ok && !strings.HasPrefix(api, "s3#") {
+		return ""
+	}
+	return "s3"
 }
 
 // reject writes an error in the form of the service's protocol.

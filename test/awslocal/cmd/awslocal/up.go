@@ -118,7 +118,10 @@ func (c *upCommand) claimState() (unlock func(), err error) {
 	if err := os.Remove(filepath.Join(abs, "ready.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("claim the state folder: %w", err), lock.Close())
 	}
-	return func() { _ = lock.Close() }, nil //nolint:errcheck // the process ends
+	return func() {
+		_ = os.Remove(filepath.Join(abs, "ready.json")) //nolint:errcheck // nobody is there any more, or nobody ever was
+		_ = lock.Close()                                //nolint:errcheck // the process ends
+	}, nil
 }
 
 // writeReady writes ready.json whole or not at all.
