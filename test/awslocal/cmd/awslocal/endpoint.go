@@ -28,6 +28,7 @@ import (
 	"github.com/livetwin/livetwin/test/awslocal/services/sns"
 	"github.com/livetwin/livetwin/test/awslocal/services/sqs"
 	"github.com/livetwin/livetwin/test/awslocal/services/ssm"
+	"github.com/livetwin/livetwin/test/awslocal/services/states"
 	"github.com/livetwin/livetwin/test/awslocal/services/sts"
 	"github.com/livetwin/livetwin/test/awslocal/services/twinmaker"
 )
@@ -126,6 +127,13 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 	if err != nil {
 		return err
 	}
+	machines, err := states.New(states.Config{
+		Identity: e.identity, Clock: e.clock, Invoker: e.gateway, Roles: e.authority, Events: bus,
+		JSONata: filepath.Join(c.Tools, "jsonata", "jsonata.js"), Models: c.Models, Log: log,
+	})
+	if err != nil {
+		return err
+	}
 	twinModel, err := models.Service("iottwinmaker")
 	if err != nil {
 		return err
@@ -133,17 +141,17 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 	twins := twinmaker.New(twinmaker.Config{
 		Identity: e.identity, Clock: e.clock, Lambda: host, Roles: e.authority, Invoker: e.gateway, Objects: e.s3, Model: twinModel,
 	})
-	e.closers = append(e.closers, closer(topics.Close), closer(bus.Close), closer(schedules.Close), closer(jobs.Close), assets.Close)
+	e.closers = append(e.closers, closer(topics.Close), closer(bus.Close), closer(schedules.Close), closer(jobs.Close), closer(machines.Close), assets.Close)
 	e.gateway.Control(gateway.ControlPrefix+"faults", jobs.FaultsHandler())
 	e.gateway.Control(gateway.ControlPrefix+"events", bus.Handler())
 	e.gateway.Control(gateway.ControlPrefix+"mail", topics.MailHandler())
 
-	providers := []kernel.Provider{e.authority, e.s3, e.dynamodb, host, store, bus, schedules, topics, jobs, queues, assets, twins}
+	providers := []kernel.Provider{e.authority, e.s3, e.dynamodb, host, store, bus, schedules, topics, jobs, queues, machines, assets, twins}
 	if e.deployer, err = deploy.New(e.identity, providers, custom.Create, store); err != nil {
 		return err
 	}
 	for _, s := range []kernel.Service{
-		host, store, sts.New(e.authority), cloudformation.New(e.deployer.Stacks), bus, schedules, topics, jobs, queues, assets, twins,
+		host, store, sts.New(e.authority), cloudformation.New(e.deployer.Stacks), bus, schedules, topics, jobs, queues, machines, assets, twins,
 	} {
 		if err := e.gateway.AddService(s); err != nil {
 			return err
