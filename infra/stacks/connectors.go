@@ -51,7 +51,7 @@ func NewConnectors(app awscdk.App, d deployment.Deployment, after Recalibration)
 	alarms := awssns.Topic_FromTopicArn(stack, s("Alarms"), s(d.ARN("sns", d.Name(deployment.AlarmTopic))))
 	for _, source := range d.Twin.Connectors {
 		c := connectors[source]
-		construct.NewFunction(stack, logicalID("Connector", source), construct.FunctionProps{
+		construct.NewFunction(stack, ownID("Connector", source), construct.FunctionProps{
 			Deployment:  d,
 			Folder:      "connector-" + source,
 			Description: c.description,

@@ -37,7 +37,7 @@ func (r recalibration) addSchedules(machine awsstepfunctions.StateMachine) {
 		if r.Stage.Schedules.Override != "" {
 			expression = r.Stage.Schedules.Override
 		}
-		schedule := awsscheduler.NewCfnSchedule(r.stack, s(logicalID("Schedule", c.Spec.Name)), &awsscheduler.CfnScheduleProps{
+		schedule := awsscheduler.NewCfnSchedule(r.stack, s(twinID("Schedule", c.Spec.Name)), &awsscheduler.CfnScheduleProps{
 			Name:                       s(c.Spec.Name),
 			GroupName:                  group.Ref(),
 			Description:                s(fmt.Sprintf("Recalibrates %s of %s", c.Spec.Name, r.Twin.Name)),

@@ -7,6 +7,8 @@
 package stacks
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -53,7 +55,7 @@ func Guard(app awscdk.App) {
 
 // parameter stores a value where the CLI, the page and other stacks find it.
 func parameter(scope constructs.Construct, d deployment.Deployment, what string, value *string, description string) {
-	awsssm.NewStringParameter(scope, s(logicalID("Parameter", what)), &awsssm.StringParameterProps{
+	awsssm.NewStringParameter(scope, s(ownID("Parameter", what)), &awsssm.StringParameterProps{
 		ParameterName: s(d.Parameter(what)),
 		StringValue:   value,
 		Description:   s(description),
@@ -62,9 +64,9 @@ func parameter(scope constructs.Construct, d deployment.Deployment, what string,
 
 var notAlphanumeric = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// logicalID makes a construct's id of a kind and a name. Names that differ only
-// in what is no letter or digit keep apart: CDK adds a hash of the path.
-func logicalID(kind, name string) string {
+// ownID makes a construct's id of a kind and a name of ours, such as a
+// connector's.
+func ownID(kind, name string) string {
 	parts := notAlphanumeric.Split(name, -1)
 	for i, part := range parts {
 		if part != "" {
@@ -72,6 +74,14 @@ func logicalID(kind, name string) string {
 		}
 	}
 	return kind + strings.Join(parts, "")
+}
+
+// twinID makes a construct's id of a kind and a name that the twin chose. The
+// logical id that follows from it has letters and digits only: a hash of the
+// name keeps cell-1 and cell1 apart, and does not change when the other comes.
+func twinID(kind, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return ownID(kind, name) + strings.ToUpper(hex.EncodeToString(sum[:4]))
 }
 
 // writeFile writes a file that an asset is made of below build/twin, and

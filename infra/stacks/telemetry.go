@@ -62,7 +62,7 @@ func newAssetModel(stack awscdk.Stack, d deployment.Deployment, m twin.CompiledM
 			ChildAssetModelId: models[h.ChildModel].Ref(),
 		}
 	}
-	model := awsiotsitewise.NewCfnAssetModel(stack, s(logicalID("Model", m.Name)), &awsiotsitewise.CfnAssetModelProps{
+	model := awsiotsitewise.NewCfnAssetModel(stack, s(twinID("Model", m.Name)), &awsiotsitewise.CfnAssetModelProps{
 		AssetModelName:        s(d.Name(m.Name)),
 		AssetModelExternalId:  s(d.Name(m.Name)),
 		AssetModelDescription: s(m.Title),
@@ -126,7 +126,7 @@ func newAsset(stack awscdk.Stack, d deployment.Deployment, a twin.CompiledAsset,
 	for i, c := range a.Children {
 		children[i] = &awsiotsitewise.CfnAsset_AssetHierarchyProperty{LogicalId: s(c.Hierarchy), ChildAssetId: assets[c.Asset].Ref()}
 	}
-	asset := awsiotsitewise.NewCfnAsset(stack, s(logicalID("Asset", a.Name)), &awsiotsitewise.CfnAssetProps{
+	asset := awsiotsitewise.NewCfnAsset(stack, s(twinID("Asset", a.Name)), &awsiotsitewise.CfnAssetProps{
 		AssetModelId:     models[a.Model].Ref(),
 		AssetName:        s(d.Name(a.Name)),
 		AssetExternalId:  s(d.Name(a.Name)),

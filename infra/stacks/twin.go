@@ -182,7 +182,7 @@ func (t *twinStack) newComponentType(typ twin.ComponentType) awsiottwinmaker.Cfn
 		}
 		props.Functions = &map[string]any{typ.Reader: reader}
 	}
-	component := awsiottwinmaker.NewCfnComponentType(t.stack, s(logicalID("Type", typ.ID)), props)
+	component := awsiottwinmaker.NewCfnComponentType(t.stack, s(twinID("Type", typ.ID)), props)
 	component.Node().AddDependency(t.workspace)
 	for _, base := range typ.ExtendsFrom {
 		if b, ok := t.types[base]; ok {
@@ -229,7 +229,7 @@ func (t *twinStack) newEntity(e twin.Entity) awsiottwinmaker.CfnEntity {
 	if e.Parent != "" {
 		props.ParentEntityId = s(e.Parent)
 	}
-	entity := awsiottwinmaker.NewCfnEntity(t.stack, s(logicalID("Entity", e.ID)), props)
+	entity := awsiottwinmaker.NewCfnEntity(t.stack, s(twinID("Entity", e.ID)), props)
 	entity.Node().AddDependency(t.workspace)
 	for _, c := range e.Components {
 		if typ, ok := t.types[c.Type]; ok {

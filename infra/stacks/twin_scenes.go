@@ -46,7 +46,7 @@ func (t *twinStack) addScenes() error {
 		if err != nil {
 			return err
 		}
-		asset := awss3assets.NewAsset(t.stack, s(logicalID("File", name)), &awss3assets.AssetProps{Path: s(file)})
+		asset := awss3assets.NewAsset(t.stack, s(twinID("File", name)), &awss3assets.AssetProps{Path: s(file)})
 		files = append(files, map[string]any{
 			"Key":          scenesFolder + name,
 			"ContentType":  contentType,
@@ -75,7 +75,7 @@ func (t *twinStack) addScenes() error {
 	}
 	copied := t.newWorkspaceFiles(files, objects)
 	for _, scene := range t.Twin.Scenes {
-		resource := awsiottwinmaker.NewCfnScene(t.stack, s(logicalID("Scene", scene.ID)), &awsiottwinmaker.CfnSceneProps{
+		resource := awsiottwinmaker.NewCfnScene(t.stack, s(twinID("Scene", scene.ID)), &awsiottwinmaker.CfnSceneProps{
 			WorkspaceId:     t.workspace.Ref(),
 			SceneId:         s(scene.ID),
 			Description:     s(scene.Title),
