@@ -166,7 +166,7 @@ func TestTypesOfValues(t *testing.T) {
 			for sample, err := range h.Samples(t.Context(), "/twin/cell-1/voltage", at.Add(-1), at) {
 				if c.says != "" {
 					require.ErrorContains(t, err, c.says)
-					assert.ErrorContains(t, err, "/twin/cell-1/voltage")
+					require.ErrorContains(t, err, "/twin/cell-1/voltage")
 					continue
 				}
 				require.NoError(t, err)
