@@ -55,7 +55,7 @@ func TestShapesAreClosedAndFaceOutwards(t *testing.T) {
 				length := rapid.Float64Range(0.01, 100)
 				size := [3]float64{length.Draw(t, "width"), length.Draw(t, "height"), length.Draw(t, "depth")}
 				m := s.build(size)
-				require.Equal(t, len(m.Positions), len(m.Normals))
+				require.Len(t, m.Normals, len(m.Positions))
 				require.Zero(t, len(m.Indices)%3)
 				box := size[0] * size[1] * size[2]
 				assert.InDelta(t, s.share(), volume(m)/box, s.delta)

@@ -21,7 +21,7 @@ func (a *analysis) checkAssets() {
 			a.checkAttributes(p, asset)
 		}
 		if asset.Parent != "" && a.reference(p.at("parent"), "asset", asset.Parent, names, path("assets")) && !circular[name] {
-			a.checkParent(p, name, asset)
+			a.checkParent(p, asset)
 		}
 		if asset.Parent == "" && asset.Hierarchy != "" {
 			a.reportValue(p.at("hierarchy"), fmt.Sprintf("%s has a hierarchy and no parent", p), "a parent", "add parent, or remove hierarchy")
@@ -56,7 +56,7 @@ func (a *analysis) checkAttributes(p path, asset Asset) {
 }
 
 // checkParent checks that the parent's model has a hierarchy for the child.
-func (a *analysis) checkParent(p path, name string, asset Asset) {
+func (a *analysis) checkParent(p path, asset Asset) {
 	parent, _ := a.t.Assets.Get(asset.Parent)
 	m, ok := a.t.AssetModels.Get(parent.Model)
 	if !ok || !a.t.AssetModels.Has(asset.Model) {

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -120,7 +121,7 @@ func (a *analysis) compileModel(name string) CompiledModel {
 		switch p.Kind {
 		case definition.Attribute:
 			attribute, _ := m.Attributes.Get(p.Name)
-			x.Default = attribute.Default.String()
+			x.Default = defaultText(attribute)
 		case definition.Transform:
 			t, _ := m.Transforms.Get(p.Name)
 			f := formulaSource{constants: t.Constants}
@@ -143,6 +144,18 @@ func (a *analysis) compileModel(name string) CompiledModel {
 		c.Hierarchies = append(c.Hierarchies, CompiledHierarchy{Name: hierarchy, ExternalID: "hierarchy." + hierarchy, ChildModel: h.Model})
 	}
 	return c
+}
+
+// defaultText writes an attribute's default as SiteWise reads it.
+func defaultText(a Attribute) string {
+	if a.Default.IsZero() {
+		return ""
+	}
+	v, _ := a.Default.As(a.Type) // checked by analyse
+	if f, ok := v.(float64); ok {
+		return formatNumber(f)
+	}
+	return fmt.Sprint(v)
 }
 
 // formulaVars lists the variables of a formula, without its constants.
@@ -269,9 +282,7 @@ func (a *analysis) compileCalibration(name string, c Calibration) definition.Cal
 	if c.Gates.Coverage != nil {
 		s.Gates.Coverage = *c.Gates.Coverage
 	}
-	for input, property := range c.Inputs.All() {
-		s.Inputs[input] = property
-	}
+	maps.Insert(s.Inputs, c.Inputs.All())
 	for output, o := range c.Observations.All() {
 		s.Observations[output] = spec.Observation{Property: o.Property, Noise: o.Noise}
 	}

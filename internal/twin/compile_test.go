@@ -124,7 +124,7 @@ func TestEveryKeySurvivesMarshal(t *testing.T) {
 	require.NoError(t, err)
 	source, err := os.ReadFile("testdata/everything.yaml")
 	require.NoError(t, err)
-	for _, line := range strings.Split(string(source), "\n") {
+	for line := range strings.SplitSeq(string(source), "\n") {
 		if key, _, ok := strings.Cut(strings.TrimLeft(line, " -{"), ":"); ok && !strings.HasPrefix(key, "#") {
 			assert.Contains(t, string(text), key+":")
 		}

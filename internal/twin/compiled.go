@@ -5,10 +5,10 @@ import (
 	"github.com/livetwin/livetwin/internal/twin/scene"
 )
 
-// A Compiled twin is what deployment turns into resources. Lists keep the
-// order of the twin, except that assets come after their parents' children:
-// see [Compiled.Assets]. It holds no name that depends on the stage: whoever
-// creates resources adds the prefix.
+// A Compiled twin is what deployment turns into resources. Lists are in an
+// order in which resources can be created, and else in that of the twin. It
+// holds no name that depends on the stage: whoever creates resources adds the
+// prefix.
 type Compiled struct {
 	Name  string // the twin's
 	Title string

@@ -91,7 +91,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p path) {
 		d.report(position{n.Line, n.Column}, fmt.Sprintf("%s has an anchor or an alias", p), "neither in a twin", "write the value out")
 		return
 	}
-	if s, ok := v.Addr().Interface().(scalarDecoder); ok {
+	if s, ok := reflect.TypeAssert[scalarDecoder](v.Addr()); ok {
 		if n.Kind != yaml.ScalarNode {
 			d.wrongType(n, p, "a text or a number", "")
 			return
@@ -101,11 +101,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p path) {
 		}
 		return
 	}
-	if s, ok := v.Addr().Interface().(sectionDecoder); ok {
+	if s, ok := reflect.TypeAssert[sectionDecoder](v.Addr()); ok {
 		d.section(n, s, p)
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // other kinds are scalars
 	case reflect.Struct:
 		d.structure(n, v, p)
 	case reflect.Pointer:
@@ -123,7 +123,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, p path) {
 	if n.Kind == yaml.ScalarNode {
 		tag = n.ShortTag()
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // documents have no other kinds
 	case reflect.String:
 		if tag == "!!str" {
 			v.SetString(n.Value)

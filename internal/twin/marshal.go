@@ -55,7 +55,7 @@ func encode(v reflect.Value) *yaml.Node {
 		}
 		return short(n)
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // documents have no other kinds
 	case reflect.Pointer:
 		return encode(v.Elem())
 	case reflect.Struct:
@@ -95,7 +95,7 @@ func encodeStruct(v reflect.Value) *yaml.Node {
 }
 
 func isZero(v reflect.Value) bool {
-	if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
+	if z, ok := reflect.TypeAssert[interface{ IsZero() bool }](v); ok {
 		return z.IsZero()
 	}
 	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
@@ -116,7 +116,7 @@ func short(n *yaml.Node) *yaml.Node {
 		length += textLength(c)
 	}
 	nested := slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return c.Kind == yaml.MappingNode && len(c.Content) > 0 })
-	if length <= shortest && !(n.Kind == yaml.SequenceNode && nested) {
+	if length <= shortest && (n.Kind != yaml.SequenceNode || !nested) {
 		n.Style |= yaml.FlowStyle
 	}
 	return n

@@ -17,7 +17,7 @@ type Scalar struct {
 	kind DataType // STRING, DOUBLE (a number) or BOOLEAN
 }
 
-// TextScalar, NumberScalar and BooleanScalar make scalars.
+// TextScalar makes a scalar of a text.
 func TextScalar(s string) Scalar { return Scalar{text: s, kind: String} }
 
 // NumberScalar makes a scalar of a number.
@@ -86,14 +86,14 @@ func (s *Scalar) decode(n *yaml.Node) error {
 
 func (s Scalar) encode() *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: s.text, Tag: "!!str"}
-	switch s.kind {
-	case Double:
+	if s.kind == Boolean {
+		n.Tag = "!!bool"
+	}
+	if s.kind == Double {
 		n.Tag = "!!float"
 		if _, err := strconv.ParseInt(s.text, 10, 64); err == nil {
 			n.Tag = "!!int"
 		}
-	case Boolean:
-		n.Tag = "!!bool"
 	}
 	return n
 }

@@ -104,9 +104,9 @@ func (s *source) scalarOffset(p path, offset int) position {
 	if !ok || n.Kind != yaml.ScalarNode || offset < 0 || offset > len(n.Value) {
 		return at
 	}
-	switch n.Style {
-	case 0:
-	case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
+	switch quoted := n.Style == yaml.SingleQuotedStyle || n.Style == yaml.DoubleQuotedStyle; {
+	case n.Style == 0:
+	case quoted:
 		if strings.ContainsAny(n.Value, "'\"\\\n") {
 			return at
 		}
@@ -138,13 +138,11 @@ func (s *source) isBroken(p path) bool {
 
 // kindOf names the kind of a node in a message.
 func kindOf(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		return "a mapping"
-	case yaml.SequenceNode:
+	}
+	if n.Kind == yaml.SequenceNode {
 		return "a list"
-	case yaml.AliasNode:
-		return "an alias"
 	}
 	switch n.ShortTag() {
 	case "!!int", "!!float":

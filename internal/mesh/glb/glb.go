@@ -52,7 +52,7 @@ func Encode(parts []Part) ([]byte, error) {
 		doc.Materials = append(doc.Materials, &gltf.Material{
 			Name: p.Name,
 			PBRMetallicRoughness: &gltf.PBRMetallicRoughness{
-				BaseColorFactor: p.Color.linear(), MetallicFactor: gltf.Float(0.1), RoughnessFactor: gltf.Float(0.6),
+				BaseColorFactor: p.Color.linear(), MetallicFactor: new(0.1), RoughnessFactor: new(0.6),
 			},
 		})
 		doc.Meshes = append(doc.Meshes, &gltf.Mesh{Name: p.Name, Primitives: []*gltf.Primitive{{
@@ -60,10 +60,10 @@ func Encode(parts []Part) ([]byte, error) {
 				gltf.POSITION: modeler.WritePosition(doc, p.Mesh.Positions),
 				gltf.NORMAL:   modeler.WriteNormal(doc, p.Mesh.Normals),
 			},
-			Indices:  gltf.Index(modeler.WriteIndices(doc, narrow(p.Mesh.Indices, len(p.Mesh.Positions)))),
-			Material: gltf.Index(i),
+			Indices:  new(modeler.WriteIndices(doc, narrow(p.Mesh.Indices, len(p.Mesh.Positions)))),
+			Material: new(i),
 		}}})
-		doc.Nodes = append(doc.Nodes, &gltf.Node{Name: p.Name, Mesh: gltf.Index(i)})
+		doc.Nodes = append(doc.Nodes, &gltf.Node{Name: p.Name, Mesh: new(i)})
 		doc.Scenes[0].Nodes = append(doc.Scenes[0].Nodes, i)
 	}
 	var b bytes.Buffer

@@ -119,8 +119,7 @@ func (c *checker) oneVariable(function string, argument node) bool {
 var takingTexts = []string{"gt", "gte", "eq", "lt", "lte", "if", "count", "first", "last", "earliest", "latest", "pretrigger", "timestamp"}
 
 func (c *checker) apply(n call, f function, args []value) value {
-	switch f.rule {
-	case textNumber, textText, jsonValue, formatValue:
+	if f.rule == textNumber || f.rule == textText || f.rule == jsonValue || f.rule == formatValue {
 		return c.applyText(n, f, args)
 	}
 	for i, a := range args {
@@ -128,7 +127,7 @@ func (c *checker) apply(n call, f function, args []value) value {
 			return c.fail(n.args[i].at(), "a text as argument of "+n.name, "a number", "")
 		}
 	}
-	switch f.rule {
+	switch f.rule { //nolint:exhaustive // the others give pure numbers
 	case same:
 		r := args[0]
 		for i, a := range args[1:] {
@@ -172,7 +171,7 @@ func (c *checker) applyText(n call, f function, args []value) value {
 			return c.fail(n.args[i].at(), "a number as argument of "+n.name, "a text", "")
 		}
 	}
-	switch f.rule {
+	switch f.rule { //nolint:exhaustive // the others give texts
 	case textNumber:
 		return pureNumber()
 	case jsonValue:

@@ -180,7 +180,8 @@ func TestWrongFormulas(t *testing.T) {
 		{"jp(state, serial)", false, 10, "computed path"},
 		{"upper(v)", false, 6, "a number as argument"},
 		{strings.Repeat("abs(", 11) + "v" + strings.Repeat(")", 11), false, 0, "11 functions"},
-		{strings.Repeat("(", 100) + "v" + strings.Repeat(")", 100), false, 60, "nested too deep"},
+		{strings.Repeat("(", 200) + "v" + strings.Repeat(")", 200), false, 120, "nested too deep"},
+		{strings.Repeat("-(", 61) + "v" + strings.Repeat(")", 61), false, 120, "nested too deep"},
 	} {
 		f, bad := expr.Parse(c.formula)
 		mistakes := []*expr.Error{bad}
@@ -192,6 +193,13 @@ func TestWrongFormulas(t *testing.T) {
 		assert.Contains(t, mistakes[0].Error(), c.want, c.formula)
 		assert.Equal(t, c.offset, mistakes[0].Offset, c.formula)
 	}
+}
+
+func TestLongSumsAreNotDeep(t *testing.T) {
+	f, bad := expr.Parse(strings.Repeat("v + ", 200) + "v")
+	require.Nil(t, bad)
+	_, mistakes := f.Check(scope(false))
+	assert.Empty(t, mistakes)
 }
 
 func TestAFormulaHasAtMostTenVariables(t *testing.T) {

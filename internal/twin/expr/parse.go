@@ -45,6 +45,9 @@ func Parse(source string) (*Formula, *Error) {
 	if t := p.peek(); t.kind != tokenEnd {
 		return nil, p.unexpected(t, "an operator or the end")
 	}
+	if height(root) > maxDepth {
+		return nil, tooDeep(0)
+	}
 	f := &Formula{root: root}
 	walk(root, func(n node) {
 		if v, ok := n.(name); ok && !slices.Contains(f.variables, v.name) {
@@ -52,6 +55,31 @@ func Parse(source string) (*Formula, *Error) {
 		}
 	})
 	return f, nil
+}
+
+func tooDeep(offset int) *Error {
+	return &Error{Offset: offset, What: "nested too deep", Expected: fmt.Sprintf("at most %d levels", maxDepth)}
+}
+
+// height counts the operators and functions on the longest way into n; a chain
+// such as a + b + c counts once.
+func height(n node) int {
+	deepest := 0
+	switch n := n.(type) {
+	case unary:
+		deepest = height(n.operand)
+	case binary:
+		left, right := height(n.left), height(n.right)
+		if b, ok := n.left.(binary); ok && binaryLevels[b.op] == binaryLevels[n.op] {
+			left--
+		}
+		deepest = max(left, right)
+	case call:
+		for _, a := range n.args {
+			deepest = max(deepest, height(a))
+		}
+	}
+	return deepest + 1
 }
 
 type tokenKind int
@@ -203,7 +231,7 @@ func (p *parser) accept(symbol string) bool {
 
 func (p *parser) unexpected(t token, expected string) *Error {
 	e := &Error{Offset: t.offset, Expected: expected}
-	switch t.kind {
+	switch t.kind { //nolint:exhaustive // the others show what was written
 	case tokenEnd:
 		e.What = "the formula ends too early"
 	case tokenText:
@@ -228,8 +256,8 @@ func (p *parser) operator() (string, int) {
 
 // expression reads operators of a level or stronger ones.
 func (p *parser) expression(level int) (node, *Error) {
-	if p.depth++; p.depth > maxDepth {
-		return nil, &Error{Offset: p.peek().offset, What: "nested too deep", Expected: fmt.Sprintf("at most %d levels", maxDepth)}
+	if p.depth++; p.depth > 2*maxDepth { // parentheses count twice: they open an expression and its operand
+		return nil, tooDeep(p.peek().offset)
 	}
 	defer func() { p.depth-- }()
 	left, err := p.operand()
@@ -298,7 +326,7 @@ func (p *parser) operand() (node, *Error) {
 
 func (p *parser) atom() (node, *Error) {
 	t := p.next()
-	switch t.kind {
+	switch t.kind { //nolint:exhaustive // the others begin no value
 	case tokenNumber:
 		f, err := strconv.ParseFloat(t.text, 64)
 		if err != nil || math.IsInf(f, 0) {

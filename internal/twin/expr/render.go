@@ -9,40 +9,38 @@ import (
 // Render writes the formula as SiteWise takes it. Names in constants become
 // their numbers.
 func (f *Formula) Render(constants map[string]float64) string {
-	r := renderer{constants: constants}
+	r := &renderer{constants: constants}
 	r.write(f.root, levelOr)
-	return r.String()
+	return r.out.String()
 }
 
 type renderer struct {
-	strings.Builder
+	out       strings.Builder
 	constants map[string]float64
 }
 
 // write writes n, in parentheses when it binds weaker than level.
 func (r *renderer) write(n node, level int) {
 	if r.level(n) < level {
-		r.WriteByte('(')
-		defer r.WriteByte(')')
+		r.out.WriteByte('(')
+		defer r.out.WriteByte(')')
 	}
 	switch n := n.(type) {
 	case number:
-		r.WriteString(n.text)
+		r.out.WriteString(n.text)
 	case text:
-		r.WriteByte('\'')
-		r.WriteString(strings.ReplaceAll(n.value, "'", "''"))
-		r.WriteByte('\'')
+		r.out.WriteString("'" + strings.ReplaceAll(n.value, "'", "''") + "'")
 	case name:
 		if v, ok := r.constants[n.name]; ok {
-			r.WriteString(literal(v))
+			r.out.WriteString(literal(v))
 			return
 		}
-		r.WriteString(n.name)
+		r.out.WriteString(n.name)
 	case unary:
 		if n.op == "-" {
-			r.WriteByte('-')
+			r.out.WriteByte('-')
 		} else {
-			r.WriteString("not ")
+			r.out.WriteString("not ")
 		}
 		r.write(n.operand, levelAtom)
 	case binary:
@@ -55,18 +53,18 @@ func (r *renderer) write(n node, level int) {
 			}
 		}
 		r.write(n.left, left)
-		r.WriteString(" " + n.op + " ")
+		r.out.WriteString(" " + n.op + " ")
 		r.write(n.right, right)
 	case call:
-		r.WriteString(n.name)
-		r.WriteByte('(')
+		r.out.WriteString(n.name)
+		r.out.WriteByte('(')
 		for i, a := range n.args {
 			if i > 0 {
-				r.WriteString(", ")
+				r.out.WriteString(", ")
 			}
 			r.write(a, levelOr)
 		}
-		r.WriteByte(')')
+		r.out.WriteByte(')')
 	}
 }
 

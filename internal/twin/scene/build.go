@@ -186,7 +186,8 @@ func placed(position, degrees [3]float64) transform {
 // file returns the name of a body's file, and adds the file to the scene. A
 // name carries a part of the content's hash: files are shared and never change.
 func (b *builder) file(body Body) (string, error) {
-	stem, data := body.Shape, []byte(nil)
+	stem := body.Shape
+	var data []byte
 	if body.File != nil {
 		stem, data = strings.TrimSuffix(path.Base(body.File.Name), path.Ext(body.File.Name)), body.File.Data
 	} else {

@@ -162,7 +162,7 @@ func TestPlansThatMakeNoScene(t *testing.T) {
 		`color "#12345"`: {Name: "a", Shape: "box", Size: [3]float64{1, 1, 1}, Color: "#12345"},
 	} {
 		_, err := scene.Build(scene.Plan{ID: "x", Bodies: []scene.Body{body}})
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
 	_, err := scene.Build(scene.Plan{ID: "x", Unit: "ft"})
 	assert.ErrorContains(t, err, "want m, cm or mm")

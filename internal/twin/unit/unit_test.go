@@ -110,7 +110,7 @@ func TestWrongUnitsSayWhatIsMeant(t *testing.T) {
 		assert.Contains(t, err.Error(), want, code)
 	}
 	_, err := unit.Parse(strings.Repeat("(", 200) + "m")
-	assert.ErrorContains(t, err, "nested")
+	require.ErrorContains(t, err, "nested")
 	_, err = unit.Parse(strings.Repeat("m", 300))
 	assert.ErrorContains(t, err, "longer than 256")
 }
