@@ -99,7 +99,7 @@ func Go(t testing.TB, pkg string) string {
 	if builds.done[pkg] {
 		return program
 	}
-	cmd := exec.Command("go", "build", "-o", program, pkg)
+	cmd := exec.Command("go", "build", "-o", program, pkg) //nolint:gosec // a package of this module
 	cmd.Dir = module()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	text, err := cmd.CombinedOutput()
@@ -116,7 +116,7 @@ func Models(t testing.TB) string {
 	defer builds.Unlock()
 	dir := filepath.Join(builds.dir, "models")
 	if !builds.done["models"] {
-		cmd := exec.Command(fetch, "-o", dir)
+		cmd := exec.Command(fetch, "-o", dir) //nolint:gosec // built by Go above
 		cmd.Dir = module()
 		text, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", text)
@@ -145,7 +145,7 @@ func Begin(t testing.TB, assembly, state string, args ...string) *Endpoint {
 func launch(t testing.TB, state, program string, args ...string) *Endpoint {
 	t.Helper()
 	e := &Endpoint{State: state, out: &output{}, exited: make(chan struct{})}
-	e.Cmd = exec.Command(program, args...)
+	e.Cmd = exec.Command(program, args...) //nolint:gosec // built by Go above
 	e.Cmd.Stdout, e.Cmd.Stderr = e.out, e.out
 	require.NoError(t, e.Cmd.Start())
 	go func() {
@@ -169,7 +169,7 @@ func (e *Endpoint) WaitReady(t testing.TB) {
 	t.Helper()
 	file := filepath.Join(e.State, "ready.json")
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if data, err := os.ReadFile(file); err == nil {
+		if data, err := os.ReadFile(file); err == nil { //nolint:gosec // in the test's state folder
 			require.NoError(t, json.Unmarshal(data, e))
 			return
 		}

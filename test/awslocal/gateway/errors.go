@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -105,9 +106,7 @@ func reject(w http.ResponseWriter, service string, err error) {
 // WriteJSONError writes an error as the services with JSON protocols do.
 func WriteJSONError(w http.ResponseWriter, e *kernel.Error) {
 	body := map[string]any{"__type": e.Code, "message": e.Message}
-	for name, v := range e.Fields {
-		body[name] = v
-	}
+	maps.Copy(body, e.Fields)
 	data, err := json.Marshal(body)
 	if err != nil { // a field that JSON cannot hold must not hide the error itself
 		data = []byte(`{"__type":"` + e.Code + `"}`)
@@ -117,7 +116,7 @@ func WriteJSONError(w http.ResponseWriter, e *kernel.Error) {
 	h.Set("X-Amzn-Errortype", e.Code)
 	h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(data)), 10)) // DynamoDB's clients want it
 	w.WriteHeader(e.Status)
-	_, _ = w.Write(data) //nolint:errcheck // the client is gone; nobody is left to tell
+	_, _ = w.Write(data) //nolint:errcheck,gosec // marshalled JSON; the client is gone; nobody is left to tell
 }
 
 // WriteXMLError writes an error as S3 and the services with the query protocol
@@ -145,5 +144,5 @@ func WriteXMLError(w http.ResponseWriter, service string, e *kernel.Error) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(e.Status)
-	_, _ = w.Write(append([]byte(xml.Header), data...)) //nolint:errcheck // the client is gone; nobody is left to tell
+	_, _ = w.Write(append([]byte(xml.Header), data...)) //nolint:errcheck,gosec // marshalled XML; the client is gone; nobody is left to tell
 }

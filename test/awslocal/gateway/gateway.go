@@ -249,7 +249,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, s *service, p ke
 		s.model.EncodeError(w, e)
 		return
 	}
-	slog.Error("an operation failed", "service", s.name, "operation", operation, "error", err)
+	slog.ErrorContext(r.Context(), "an operation failed", "service", s.name, "operation", operation, "error", err)
 	s.model.EncodeError(w, kernel.Errorf(http.StatusInternalServerError, "InternalFailure", "%s:%s failed inside the local endpoint: %v", s.name, operation, err))
 }
 
@@ -297,12 +297,12 @@ func (g *Gateway) Invoke(ctx context.Context, p kernel.Principal, name, operatio
 	return s.model.CheckOutput(operation, out)
 }
 
-func (g *Gateway) usage(w http.ResponseWriter, _ *http.Request) {
+func (g *Gateway) usage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(g.authority.Usage()); err != nil {
-		slog.Warn("could not send the usage report", "error", err)
+		slog.WarnContext(r.Context(), "could not send the usage report", "error", err)
 	}
 }
 

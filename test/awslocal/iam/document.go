@@ -128,7 +128,7 @@ func compile(policy string, r rawStatement, carried bool) (*statement, error) {
 		resources: r.Resource, notResources: r.NotResource, written: slices.Concat(r.Action, r.NotAction),
 	}
 	if !s.deny && r.Effect != "Allow" {
-		return nil, fmt.Errorf("Effect is %q, expected Allow or Deny", r.Effect)
+		return nil, fmt.Errorf("the Effect is %q, expected Allow or Deny", r.Effect)
 	}
 	if (len(r.Action) == 0) == (len(r.NotAction) == 0) {
 		return nil, fmt.Errorf("expected exactly one of Action and NotAction")

@@ -8,7 +8,7 @@ import (
 )
 
 // OperatorKey is the access key of the operator.
-const OperatorKey = "AKIAAWSLOCALOPERATOR"
+const OperatorKey = "AKIAAWSLOCALOPERATOR" //nolint:gosec // a name; the secret is new at every start
 
 // A Keyring derives secrets and session tokens from access keys, so that the
 // storage engine, a process of its own, can check a signature without asking.

@@ -77,12 +77,12 @@ func TestDeployment(t *testing.T) {
 			ExpressionAttributeValues: map[string]types.AttributeValue{":p": item["pk"]},
 		})
 		require.Equal(t, "AccessDeniedException", code(t, err))
-		assert.ErrorContains(t, err, "dynamodb:Query on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/runs")
+		require.ErrorContains(t, err, "dynamodb:Query on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/runs")
 		_, err = role.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 			{Put: &types.Put{TableName: aws.String("runs"), Item: item}},
 		}})
 		require.Equal(t, "AccessDeniedException", code(t, err))
-		assert.ErrorContains(t, err, "dynamodb:PutItem", "a transaction needs the right to each of its writes")
+		require.ErrorContains(t, err, "dynamodb:PutItem", "a transaction needs the right to each of its writes")
 	})
 
 	t.Run("roles are played by whom they trust", func(t *testing.T) {

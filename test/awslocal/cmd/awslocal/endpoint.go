@@ -51,7 +51,7 @@ type endpoint struct {
 
 // build starts the engines and puts the services together. The caller closes
 // what it returns; after an error there is nothing to close.
-func (c *upCommand) build(ctx context.Context, address string) (*endpoint, error) {
+func (c *upCommand) build(address string) (*endpoint, error) {
 	a, err := assembly.Load(c.Assembly)
 	if err != nil {
 		return nil, err
@@ -122,11 +122,13 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 	schedules := scheduler.New(scheduler.Config{Identity: e.identity, Clock: e.clock, Invoker: e.gateway, Roles: e.authority, Log: log})
 	topics := sns.New(sns.Config{Identity: e.identity, Clock: e.clock, Invoker: e.gateway, Policies: e.authority, Log: log})
 	jobs := batch.New(batch.Config{Identity: e.identity, Clock: e.clock, Roles: e.authority, Events: bus, StateDir: c.State, Log: log})
+	e.closers = append(e.closers, closer(topics.Close), closer(bus.Close), closer(schedules.Close), closer(jobs.Close))
 	queues := sqs.New(sqs.Config{Identity: e.identity, Clock: e.clock, Policies: e.authority})
 	assets, err := sitewise.New(e.identity, e.clock, c.State)
 	if err != nil {
 		return err
 	}
+	e.closers = append(e.closers, assets.Close)
 	machines, err := states.New(states.Config{
 		Identity: e.identity, Clock: e.clock, Invoker: e.gateway, Roles: e.authority, Events: bus,
 		JSONata: filepath.Join(c.Tools, "jsonata", "jsonata.js"), Models: c.Models, Log: log,
@@ -134,6 +136,7 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 	if err != nil {
 		return err
 	}
+	e.closers = append(e.closers, closer(machines.Close))
 	twinModel, err := models.Service("iottwinmaker")
 	if err != nil {
 		return err
@@ -141,7 +144,6 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 	twins := twinmaker.New(twinmaker.Config{
 		Identity: e.identity, Clock: e.clock, Lambda: host, Roles: e.authority, Invoker: e.gateway, Objects: e.s3, Model: twinModel,
 	})
-	e.closers = append(e.closers, closer(topics.Close), closer(bus.Close), closer(schedules.Close), closer(jobs.Close), closer(machines.Close), assets.Close)
 	e.gateway.Control(gateway.ControlPrefix+"faults", jobs.FaultsHandler())
 	e.gateway.Control(gateway.ControlPrefix+"events", bus.Handler())
 	e.gateway.Control(gateway.ControlPrefix+"mail", topics.MailHandler())

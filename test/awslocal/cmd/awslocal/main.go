@@ -35,7 +35,7 @@ func main() {
 	err := k.Run()
 	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil && !(interrupted && errors.Is(err, context.Canceled)) {
+	if err != nil && (!interrupted || !errors.Is(err, context.Canceled)) {
 		fmt.Fprintln(os.Stderr, "awslocal:", err)
 		os.Exit(1)
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
-
-	"maps"
 
 	"github.com/livetwin/livetwin/test/awslocal/deploy"
 	"github.com/livetwin/livetwin/test/awslocal/services/s3"

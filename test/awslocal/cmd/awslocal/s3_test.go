@@ -86,7 +86,7 @@ func TestS3(t *testing.T) {
 
 		_, err = get(t, role, data, "shut/a")
 		require.Equal(t, "AccessDenied", code(t, err))
-		assert.ErrorContains(t, err, "User: arn:aws:sts::123456789012:assumed-role/reader/test is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::"+data+"/shut/a because no identity-based policy allows the s3:GetObject action")
+		require.ErrorContains(t, err, "User: arn:aws:sts::123456789012:assumed-role/reader/test is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::"+data+"/shut/a because no identity-based policy allows the s3:GetObject action")
 
 		_, err = role.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(data), Key: aws.String("open/b"), Body: strings.NewReader("x")})
 		require.Equal(t, "AccessDenied", code(t, err))
@@ -97,13 +97,13 @@ func TestS3(t *testing.T) {
 	t.Run("who may not list does not learn what is missing", func(t *testing.T) {
 		_, err := get(t, role, data, "open/missing")
 		require.Equal(t, "AccessDenied", code(t, err))
-		assert.ErrorContains(t, err, "s3:ListBucket")
+		require.ErrorContains(t, err, "s3:ListBucket")
 	})
 
 	t.Run("a copy needs both sides", func(t *testing.T) {
 		_, err := role.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(data), Key: aws.String("open/copy"), CopySource: aws.String(data + "/open/a")})
 		require.Equal(t, "AccessDenied", code(t, err))
-		assert.ErrorContains(t, err, "s3:PutObject")
+		require.ErrorContains(t, err, "s3:PutObject")
 		_, err = operator.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(data), Key: aws.String("copy of/ä b"), CopySource: aws.String(data + "/open/a")})
 		require.NoError(t, err)
 		text, err := get(t, operator, data, "copy of/ä b")
@@ -115,7 +115,7 @@ func TestS3(t *testing.T) {
 		put(t, operator, "keep/a", "x")
 		_, err := operator.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(data), Key: aws.String("keep/a")})
 		require.Equal(t, "AccessDenied", code(t, err))
-		assert.ErrorContains(t, err, "with an explicit deny in a resource-based policy")
+		require.ErrorContains(t, err, "with an explicit deny in a resource-based policy")
 		_, err = operator.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(data), Delete: &types.Delete{
 			Objects: []types.ObjectIdentifier{{Key: aws.String("open/a")}, {Key: aws.String("keep/a")}},
 		}})
@@ -216,7 +216,7 @@ func TestS3(t *testing.T) {
 	t.Run("what is not implemented is refused by name", func(t *testing.T) {
 		_, err := operator.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(data)})
 		require.Equal(t, "NotImplemented", code(t, err))
-		assert.ErrorContains(t, err, "GET /"+data+"?lifecycle")
+		require.ErrorContains(t, err, "GET /"+data+"?lifecycle")
 	})
 
 	t.Run("a browser asks first", func(t *testing.T) {

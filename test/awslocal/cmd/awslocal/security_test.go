@@ -98,13 +98,13 @@ func TestRefusedByName(t *testing.T) {
 	t.Run("operations", func(t *testing.T) {
 		_, err := lambda.NewFromConfig(e.Config()).ListLayers(t.Context(), nil)
 		require.Equal(t, "NotImplementedException", code(t, err))
-		assert.ErrorContains(t, err, "lambda:ListLayers")
+		require.ErrorContains(t, err, "lambda:ListLayers")
 		_, err = ssm.NewFromConfig(e.Config()).DescribeParameters(t.Context(), nil)
 		require.Equal(t, "NotImplementedException", code(t, err))
-		assert.ErrorContains(t, err, "ssm:DescribeParameters")
+		require.ErrorContains(t, err, "ssm:DescribeParameters")
 		_, err = dynamodb.NewFromConfig(e.Config()).ExecuteStatement(t.Context(), &dynamodb.ExecuteStatementInput{Statement: aws.String("select")})
 		require.Equal(t, "NotImplementedException", code(t, err))
-		assert.ErrorContains(t, err, "dynamodb:ExecuteStatement")
+		require.ErrorContains(t, err, "dynamodb:ExecuteStatement")
 	})
 
 	t.Run("services", func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -54,7 +55,7 @@ func (c *upCommand) Run(parent context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen (another endpoint may run; --port 0 picks a free port): %w", err)
 	}
-	e, err := c.build(ctx, "http://"+listener.Addr().String())
+	e, err := c.build("http://" + listener.Addr().String())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -88,14 +89,13 @@ func (c *upCommand) Run(parent context.Context) (err error) {
 // orInterrupted makes an ordinary end of a wish to end: a signal, or a parent
 // that is gone.
 func (c *upCommand) orInterrupted(ctx, parent context.Context, err error) error {
-	switch {
-	case parent.Err() != nil:
-		return nil
-	case ctx.Err() != nil:
-		slog.Info("ending", "cause", context.Cause(ctx).Error())
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	if parent.Err() == nil {
+		slog.InfoContext(ctx, "ending", "cause", context.Cause(ctx).Error())
+	}
+	return nil //nolint:nilerr // what was interrupted failed because it was
 }
 
 // claimState makes the state folder and holds it for this process alone.
@@ -147,8 +147,8 @@ func (c *upCommand) writeReady(e *endpoint) error {
 // closeAll closes in the reverse order, and reports every error.
 func closeAll(closers []func() error) error {
 	var failed error
-	for i := len(closers) - 1; i >= 0; i-- {
-		failed = errors.Join(failed, closers[i]())
+	for _, f := range slices.Backward(closers) {
+		failed = errors.Join(failed, f())
 	}
 	return failed
 }

@@ -18,7 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	_ "github.com/aws/aws-sdk-go/aws/awserr" // keeps the module that holds the models in go.mod
+	_ "github.com/aws/aws-sdk-go/aws/awserr" //nolint:staticcheck // keeps the module that holds the models in go.mod; only its data is used
 )
 
 const module = "github.com/aws/aws-sdk-go"
@@ -98,8 +98,8 @@ func copyFile(from, to string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o644)
+	return os.WriteFile(to, data, 0o600)
 }

@@ -142,7 +142,7 @@ func (d *DynamoDB) Serve(w http.ResponseWriter, r *http.Request, c gateway.Calle
 	if err != nil {
 		e, ok := errors.AsType[*kernel.Error](err)
 		if !ok {
-			slog.Error("a DynamoDB request failed", "operation", operation, "error", err)
+			slog.ErrorContext(r.Context(), "a DynamoDB request failed", "operation", operation, "error", err)
 			e = kernel.Errorf(http.StatusInternalServerError, "InternalServerError", "%v", err)
 		}
 		gateway.WriteJSONError(w, e)
@@ -152,7 +152,7 @@ func (d *DynamoDB) Serve(w http.ResponseWriter, r *http.Request, c gateway.Calle
 	h.Set("Content-Type", "application/x-amz-json-1.0")
 	h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
 	w.WriteHeader(status)
-	_, _ = w.Write(answer) //nolint:errcheck // the client is gone; nobody is left to tell
+	_, _ = w.Write(answer) //nolint:errcheck,gosec // JSON of the engine; a client that is gone cannot be told
 }
 
 // Invoke implements gateway.InvokableEngine.

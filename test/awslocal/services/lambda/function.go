@@ -134,10 +134,10 @@ func (h *Host) newFunction(r *kernel.Resource) (*function, error) {
 
 func (f *function) check() error {
 	if f.memory < 128 || f.memory > 10240 {
-		return fmt.Errorf("MemorySize is %d MB, expected 128 to 10240", f.memory)
+		return fmt.Errorf("the MemorySize is %d MB, expected 128 to 10240", f.memory)
 	}
 	if f.timeout < time.Second || f.timeout > 15*time.Minute {
-		return fmt.Errorf("Timeout is %s, expected 1 to 900 seconds", f.timeout)
+		return fmt.Errorf("the Timeout is %s, expected 1 to 900 seconds", f.timeout)
 	}
 	size := 0
 	for name, value := range f.variables {

@@ -172,7 +172,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	header.Set("Lambda-Runtime-Invoked-Function-Arn", i.fn.arn)
 	header.Set("Lambda-Runtime-Trace-Id", inv.trace)
 	if _, err := w.Write(inv.payload); err != nil {
-		slog.Warn("a function went away while it was handed an event", "function", i.fn.name, "error", err)
+		slog.WarnContext(r.Context(), "a function went away while it was handed an event", "function", i.fn.name, "error", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -186,7 +187,7 @@ func (s *S3) Serve(w http.ResponseWriter, r *http.Request, c gateway.Caller) {
 	if err != nil {
 		e, ok := errors.AsType[*kernel.Error](err)
 		if !ok {
-			slog.Error("an S3 request failed", "error", err)
+			slog.ErrorContext(r.Context(), "an S3 request failed", "error", err)
 			e = kernel.Errorf(http.StatusInternalServerError, "InternalError", "%v", err)
 		}
 		drain(r)
@@ -230,14 +231,14 @@ func proxyError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return
 	}
-	slog.Error("the engine of S3 did not answer", "error", err)
+	slog.ErrorContext(r.Context(), "the engine of S3 did not answer", "error", err)
 	gateway.WriteXMLError(w, "s3", kernel.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "the storage engine did not answer: %v", err))
 }
 
 // Preflight answers a browser's question about a bucket by the bucket's rules.
 func (s *S3) Preflight(w http.ResponseWriter, r *http.Request) bool {
 	bucket, _ := split(r.URL)
-	probe, err := http.NewRequestWithContext(r.Context(), http.MethodOptions, "http://127.0.0.1"+r.URL.EscapedPath(), nil)
+	probe, err := http.NewRequestWithContext(r.Context(), http.MethodOptions, "http://127.0.0.1"+r.URL.EscapedPath(), nil) //nolint:gosec // dials the engine's socket only
 	if err != nil || bucket == "" {
 		return false
 	}
@@ -245,15 +246,13 @@ func (s *S3) Preflight(w http.ResponseWriter, r *http.Request) bool {
 		return false // no bucket of ours: a service's path
 	}
 	probe.Header = r.Header.Clone()
-	resp, err := s.http.Do(probe)
+	resp, err := s.http.Do(probe) //nolint:gosec // as above
 	if err != nil {
 		proxyError(w, r, err)
 		return true
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	_, _ = io.Copy(w, resp.Body) //nolint:errcheck // the browser is gone
 	return true
