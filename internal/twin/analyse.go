@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/livetwin/livetwin/internal/twin/definition"
 	"github.com/livetwin/livetwin/internal/twin/expr"
@@ -84,6 +86,7 @@ func analyse(t *Twin) (*analysis, Errors) {
 			"this program reads version 1 only; use the livetwin release that wrote the file")
 	}
 	a.name(path("twin"), "the twin", t.Name, twinName, a.source.value)
+	a.text(path("title"), t.Title)
 	a.checkModels()
 	a.checkAssets()
 	a.checkRelationships()
@@ -120,6 +123,18 @@ func (a *analysis) name(p path, what, name string, pattern namePattern, position
 	}
 	a.report(p, position(p), fmt.Sprintf("%s has the bad name %q", what, shorten(name)), pattern.words, "")
 	return false
+}
+
+// text checks a title or another text that people read: SiteWise and TwinMaker
+// take 256 characters without control characters.
+func (a *analysis) text(p path, s string) {
+	if n := utf8.RuneCountInString(s); n > 256 {
+		a.reportValue(p, fmt.Sprintf("%s has %d characters", p, n), "at most 256", "")
+		return
+	}
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }); i >= 0 {
+		a.reportValue(p, fmt.Sprintf("%s has the control character %q", p, s[i]), "one line of text", "")
+	}
 }
 
 // reference checks that a name at p is one of the candidates. container is the

@@ -18,6 +18,7 @@ func (a *analysis) checkAlarms() {
 		if a.name(p, "an alarm", name, modelName, a.source.key) {
 			a.componentName(p, name)
 		}
+		a.text(p.at("title"), alarm.Title)
 		a.choice(p.at("comparison"), alarm.Comparison, comparisons...)
 		if !a.reference(p.at("assetModel"), "asset model", alarm.AssetModel, a.t.AssetModels.Names(), path("assetModels")) {
 			continue

@@ -17,6 +17,7 @@ func (a *analysis) checkAssets() {
 	for name, asset := range a.t.Assets.All() {
 		p := path("assets").at(name)
 		a.name(p, "an asset", name, assetName, a.source.key)
+		a.text(p.at("title"), asset.Title)
 		if a.reference(p.at("model"), "asset model", asset.Model, models, path("assetModels")) {
 			a.checkAttributes(p, asset)
 		}
@@ -28,6 +29,7 @@ func (a *analysis) checkAssets() {
 		}
 	}
 	a.checkIdentity()
+	a.checkTitles()
 }
 
 func (a *analysis) checkAttributes(p path, asset Asset) {
@@ -148,5 +150,20 @@ func (a *analysis) checkIdentity() {
 			continue
 		}
 		seen[folded] = name
+	}
+}
+
+// checkTitles reports assets of one parent with one title: in TwinMaker it is
+// the entity's name, by which people tell entities of a parent apart.
+func (a *analysis) checkTitles() {
+	type sibling struct{ parent, title string }
+	seen := map[sibling]string{}
+	for name, asset := range a.t.Assets.All() {
+		s := sibling{asset.Parent, titleOr(asset.Title, name)}
+		if before, ok := seen[s]; ok {
+			a.reportKey(path("assets").at(name), fmt.Sprintf("the assets %s and %s have the title %q", before, name, shorten(s.title)), "a title of its own for each asset of a parent", "")
+			continue
+		}
+		seen[s] = name
 	}
 }

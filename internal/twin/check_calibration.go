@@ -30,6 +30,7 @@ func (a *analysis) checkCalibrations() {
 	for name, c := range a.t.Calibrations.All() {
 		p := path("calibrations").at(name)
 		a.name(p, "a calibration", name, modelName, a.source.key)
+		a.text(p.at("title"), c.Title)
 		a.componentName(p, name)
 		a.choice(p.at("method"), c.Method, "unscented")
 		if bad := schedule.Check(c.Schedule); bad != nil {

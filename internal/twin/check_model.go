@@ -18,6 +18,7 @@ func (a *analysis) checkModels() {
 	for name, m := range a.t.AssetModels.All() {
 		p := path("assetModels").at(name)
 		a.name(p, "an asset model", name, modelName, a.source.key)
+		a.text(p.at("title"), m.Title)
 		a.models[name] = a.declare(p, m)
 	}
 	names := a.t.AssetModels.Names()
@@ -32,12 +33,18 @@ func (a *analysis) checkModels() {
 	a.checkModelCycles()
 }
 
+// reservedWords cannot be names of properties, because formulas read them as
+// operators and constants.
+var reservedWords = []string{"and", "or", "not", "true", "false", "none", "if"}
+
 // declare collects the properties of a model.
 func (a *analysis) declare(p path, m AssetModel) *model {
 	d := &model{properties: map[string]property{}}
 	add := func(section, name, code string, prop property) {
 		q := p.at(section, name)
-		a.name(q, "a property", name, propertyName, a.source.key)
+		if a.name(q, "a property", name, propertyName, a.source.key) && slices.Contains(reservedWords, name) {
+			a.reportKey(q, fmt.Sprintf("%s is a word of formulas", name), "a name that formulas can use", "rename it")
+		}
 		if before, ok := d.properties[name]; ok {
 			a.reportKey(q, fmt.Sprintf("%s is both %s and %s of the model", name, article(before.kind), article(prop.kind)), "one property of a name", "rename one")
 			return
@@ -81,6 +88,9 @@ func article(k definition.Kind) string {
 func (a *analysis) scalarValue(p path, s Scalar, t DataType) {
 	if s.IsZero() || !slices.Contains([]DataType{Double, Integer, Boolean, String}, t) {
 		return
+	}
+	if t == String {
+		a.text(p, s.String())
 	}
 	if _, err := s.As(t); err != nil {
 		a.reportValue(p, fmt.Sprintf("%s is %q, the attribute is %s", p, shorten(s.String()), t), err.Error(), "")

@@ -32,6 +32,7 @@ func (a *analysis) checkScenes() {
 	for name, s := range a.t.Scenes.All() {
 		p := path("scenes").at(name)
 		a.name(p, "a scene", name, sceneName, a.source.key)
+		a.text(p.at("title"), s.Title)
 		a.choice(p.at("unit"), s.Unit, sceneUnits...)
 		files := sceneFiles{}
 		a.scenes[name] = &files

@@ -2,14 +2,23 @@ package twin
 
 import "fmt"
 
-// Limits of CloudFormation on one stack's template, less what a stack holds
-// besides the twin.
+// Limits of CloudFormation on one stack's template.
 const (
-	maxResources     = 500
-	maxTemplate      = 1_000_000 // bytes
-	otherResources   = 40
-	resourceOverhead = 700 // bytes of a resource's type, policies and metadata, as CDK writes it
-	propertyOverhead = 120 // bytes of an element of a list of properties, without its name and alias
+	maxResources = 500
+	maxTemplate  = 1_000_000 // bytes
+)
+
+// What a stack holds besides the twin, and what resources take in a template,
+// in bytes: as measured in templates of the example, rounded up by a tenth.
+const (
+	otherResources    = 40
+	otherBytes        = 30_000
+	resourceBytes     = 700  // an asset or asset model without properties
+	propertyBytes     = 60   // a property of an asset, without its name and alias
+	definitionBytes   = 250  // a property of an asset model or component type
+	entityBytes       = 1400 // an entity with its telemetry
+	componentBytes    = 600  // a further component of an entity
+	relationshipBytes = 130
 )
 
 // checkSize refuses twins that do not fit into a stack.
@@ -30,34 +39,36 @@ func (a *analysis) checkSize() {
 // templateSize estimates the larger one of the templates that the assets and
 // the entities make, in bytes.
 func (a *analysis) templateSize() int {
-	assets, entities := 0, 0
+	assets, entities := otherBytes, otherBytes
 	for name := range a.t.AssetModels.All() {
-		m := a.modelOf(name)
-		properties := 0
-		for _, property := range m.names {
-			properties += propertyOverhead + len(property)
-		}
-		assets += resourceOverhead + 2*properties
+		assets += resourceBytes + definitionBytes*len(a.modelOf(name).names)
+	}
+	for _, c := range a.t.Calibrations.All() {
+		entities += resourceBytes + definitionBytes*len(a.calibrationProperties(c))
 	}
 	for name, asset := range a.t.Assets.All() {
-		assets += resourceOverhead
+		assets += resourceBytes
 		for _, property := range a.modelOf(asset.Model).names {
-			assets += propertyOverhead + len(a.t.Name) + len(name) + 2*len(property)
+			assets += propertyBytes + len(a.t.Name) + len(name) + 2*len(property)
 		}
-		entities += resourceOverhead + propertyOverhead*4
+		entities += entityBytes
 		for _, c := range a.t.Calibrations.All() {
 			if c.AssetModel == asset.Model {
-				entities += 4 * propertyOverhead
+				entities += componentBytes
 			}
 		}
 		for _, alarm := range a.t.Alarms.All() {
 			if alarm.AssetModel == asset.Model {
-				entities += 3 * propertyOverhead
+				entities += componentBytes
 			}
 		}
 	}
 	for _, edges := range a.t.Relationships.All() {
-		entities += propertyOverhead * len(edges)
+		sources := map[string]bool{}
+		for _, edge := range edges {
+			sources[edge.From] = true
+		}
+		entities += componentBytes*len(sources) + relationshipBytes*len(edges)
 	}
 	return max(assets, entities)
 }
