@@ -44,7 +44,8 @@ func Check(d deployment.Deployment) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	_, rings := waits(d.Twin.Entities)
+	return errors.Join(append(errs, rings...)...)
 }
 
 // Guard adds what holds for every stack of an app: the AwsSolutions rules of

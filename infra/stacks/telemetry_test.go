@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livetwin/livetwin/infra/deployment"
+	"github.com/livetwin/livetwin/infra/stacks"
 	"github.com/livetwin/livetwin/infra/stage"
 	"github.com/livetwin/livetwin/internal/twin"
 )
@@ -51,19 +53,35 @@ func TestAttributeValues(t *testing.T) {
 	assert.Empty(t, example(t, "local").of("Custom::AttributeValues"), "the example's assets keep their models' defaults")
 }
 
-// Entities that feed each other in a ring cannot all wait for each other:
-// CloudFormation refuses circular dependencies.
-func TestRelationshipsDoNotDeadlock(t *testing.T) {
-	entities := overrides(t).templates["twin"].Resources
-	var visit func(id string, path []string)
-	visit = func(id string, path []string) {
-		require.NotContains(t, path, id, "circular dependency")
-		for _, next := range list(entities[id].DependsOn) {
-			visit(next.(string), append(path, id))
-		}
+// CloudFormation refuses circular dependencies, and TwinMaker relationships
+// that dangle: a ring is refused before.
+func TestRingsAreRefused(t *testing.T) {
+	relationship := func(from, to string) twin.Entity {
+		return twin.Entity{ID: from, Components: []twin.Component{{Name: "relationships", Properties: []twin.ComponentProperty{{Name: "feeds", Targets: []string{to}}}}}}
 	}
-	for id := range entities {
-		visit(id, nil)
+	st, err := stage.Load("local")
+	require.NoError(t, err)
+	check := func(entities ...twin.Entity) error {
+		return stacks.Check(deployment.Deployment{Twin: &twin.Compiled{Name: "pumps", Entities: entities}, Stage: st})
+	}
+	require.NoError(t, check(relationship("pump-1", "pump-2"), relationship("pump-2", "pump-3"), twin.Entity{ID: "pump-3"}))
+	require.NoError(t, check(relationship("pump-1", "pump-1")), "an entity may point to itself")
+	require.EqualError(t, check(relationship("pump-1", "pump-2"), relationship("pump-2", "pump-3"), relationship("pump-3", "pump-1")),
+		"relationships.feeds: from pump-3 to pump-1 closes a ring, since pump-1 feeds pump-2, pump-2 feeds pump-3: "+
+			"entities are created one after another, each after those it points to; turn the relationship around, or leave it out")
+	require.ErrorContains(t, check(relationship("rack-1", "cell-1"), twin.Entity{ID: "cell-1", Parent: "rack-1"}),
+		"from rack-1 to cell-1 closes a ring, since cell-1 is below rack-1")
+}
+
+func TestEntitiesWaitForThoseTheyPointTo(t *testing.T) {
+	entities := overrides(t).of("AWS::IoTTwinMaker::Entity")
+	for id, e := range entities {
+		switch e.Properties["EntityId"] {
+		case "pump-1":
+			assert.Contains(t, fmt.Sprint(e.DependsOn), "EntityPump2", id)
+		case "pump-2":
+			assert.Contains(t, fmt.Sprint(e.DependsOn), "EntityPump3", id)
+		}
 	}
 }
 

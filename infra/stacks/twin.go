@@ -55,7 +55,7 @@ func NewTwin(app awscdk.App, d deployment.Deployment, loop Recalibration, connec
 	for _, e := range d.Twin.Entities {
 		t.entities[e.ID] = t.newEntity(e)
 	}
-	t.orderRelationships()
+	t.orderEntities()
 	if err := t.addScenes(); err != nil {
 		return Twin{}, err
 	}
@@ -235,9 +235,6 @@ func (t *twinStack) newEntity(e twin.Entity) awsiottwinmaker.CfnEntity {
 		if typ, ok := t.types[c.Type]; ok {
 			entity.Node().AddDependency(typ)
 		}
-	}
-	if e.Parent != "" {
-		entity.Node().AddDependency(t.entities[e.Parent])
 	}
 	return entity
 }
