@@ -223,30 +223,3 @@ func (a *analysis) checkConnectors() {
 		a.reportKey(p, fmt.Sprintf("%s without the connector that serves them to TwinMaker", p), "connectors: {calibration: {}}", "add it")
 	}
 }
-
-func (a *analysis) checkRelationships() {
-	assets := a.t.Assets.Names()
-	for kind, edges := range a.t.Relationships.All() {
-		p := path("relationships").at(kind)
-		if a.name(p, "a type of relationship", kind, propertyName, a.source.key) && kind == "is_child_of" {
-			a.reportKey(p, "the relationship is_child_of", "a type besides the hierarchy", "use parent for what an asset is a part of")
-		}
-		seen := map[Relationship]int{}
-		for i, edge := range edges {
-			q := p.index(i)
-			from := a.reference(q.at("from"), "asset", edge.From, assets, path("assets"))
-			to := a.reference(q.at("to"), "asset", edge.To, assets, path("assets"))
-			if !from || !to {
-				continue
-			}
-			if edge.From == edge.To {
-				a.reportValue(q, fmt.Sprintf("%s leads from %s to itself", q, edge.From), "two different assets", "")
-			}
-			if first, ok := seen[edge]; ok {
-				a.reportValue(q, fmt.Sprintf("%s repeats %s", q, p.index(first)), "each relationship once", "remove one")
-				continue
-			}
-			seen[edge] = i
-		}
-	}
-}

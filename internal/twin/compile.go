@@ -28,7 +28,7 @@ func (t *Twin) Compile() (*Compiled, error) {
 		c.Assets = append(c.Assets, a.compileAsset(name))
 	}
 	c.ComponentTypes = a.componentTypes()
-	for _, name := range order {
+	for _, name := range t.entitiesByNeed() {
 		c.Entities = append(c.Entities, a.entity(name))
 	}
 	for name := range t.Scenes.All() {
@@ -83,6 +83,34 @@ func (t *Twin) assetsByDepth() []string {
 		done[name] = true
 		if asset, _ := t.Assets.Get(name); asset.Parent != "" {
 			visit(asset.Parent)
+		}
+		order = append(order, name)
+	}
+	for name := range t.Assets.All() {
+		visit(name)
+	}
+	return order
+}
+
+// entitiesByNeed lists assets, each after its parent and those that its
+// relationships point to.
+func (t *Twin) entitiesByNeed() []string {
+	waits := t.waits()
+	for kind, edges := range t.Relationships.All() {
+		for _, edge := range edges {
+			waits[edge.From] = append(waits[edge.From], wait{edge.To, kind})
+		}
+	}
+	var order []string
+	done := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		if done[name] {
+			return
+		}
+		done[name] = true
+		for _, w := range waits[name] {
+			visit(w.on)
 		}
 		order = append(order, name)
 	}

@@ -89,6 +89,11 @@ func TestResourcesComeAfterWhatTheyReferTo(t *testing.T) {
 		assert.True(t, e.Parent == "" || seen["entity "+e.Parent], "%s comes before %s", e.ID, e.Parent)
 		seen["entity "+e.ID] = true
 		for _, component := range e.Components {
+			for _, p := range component.Properties {
+				for _, target := range p.Targets {
+					assert.True(t, seen["entity "+target], "%s comes before %s", e.ID, target)
+				}
+			}
 			assert.True(t, types[component.Type], "component %s has the unknown type %s", component.Name, component.Type)
 		}
 	}

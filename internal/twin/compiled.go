@@ -16,7 +16,7 @@ type Compiled struct {
 	AssetModels    []CompiledModel // a model after the models of its hierarchies
 	Assets         []CompiledAsset // an asset after its children
 	ComponentTypes []ComponentType
-	Entities       []Entity // an entity after its parent
+	Entities       []Entity // an entity after its parent and those it points to
 	Scenes         []scene.Scene
 	Connectors     []string // sources of data connectors, such as calibration
 
