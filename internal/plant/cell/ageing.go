@@ -206,8 +206,9 @@ func (a *ageing) state(term int) float64 {
 }
 
 // within returns, for n discharges after the last one learned, the probability
-// that the capacity has fallen to end by then, at usual pauses.
-func (a *ageing) within(n, end float64) float64 {
+// that the capacity of a full cell has fallen to end by then, at pauses of the
+// given term.
+func (a *ageing) within(n, pause, end float64) float64 {
 	m := mixture{freedom: a.Freedom}
 	for i := range a.Paths {
 		p := &a.Paths[i]
@@ -215,11 +216,24 @@ func (a *ageing) within(n, end float64) float64 {
 		if w < 1e-6 {
 			continue
 		}
-		// L + n b with the noise of n steps: n w₁ and the sum of (j w₂), j < n.
-		_, ql, qb := point(i)
-		mean := p.X[level] + n*p.X[trend]
-		s := p.P[level][level] + 2*n*p.P[level][trend] + n*n*p.P[trend][trend] + n*ql + qb*(n-1)*n*(2*n-1)/6
-		m.parts = append(m.parts, component{w, mean, math.Sqrt(s * p.Scale)})
+		// L + n b + ρⁿ g + β pause (1 + ρ + … + ρⁿ⁻¹), with the noise of n
+		// steps: n w₁, and the sum of (j w₂) for j < n.
+		keep, ql, qb := point(i)
+		kept := math.Pow(keep, n)
+		sum := n
+		if keep < 1 {
+			sum = (1 - kept) / (1 - keep)
+		}
+		h := [terms]float64{level: 1, trend: n, recovery: kept, gain: pause * sum}
+		var mean float64
+		s := n*ql + qb*(n-1)*n*(2*n-1)/6
+		for r := range terms {
+			mean += h[r] * p.X[r]
+			for c := range terms {
+				s += h[r] * h[c] * p.P[r][c]
+			}
+		}
+		m.parts = append(m.parts, component{w, mean, math.Sqrt(math.Max(s, 1e-9) * p.Scale)})
 	}
 	m.normalise()
 	return m.cdf(end)
