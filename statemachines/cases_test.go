@@ -3,8 +3,10 @@ package statemachines_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,6 +79,25 @@ func follows(states map[string]*state, from, to string) bool {
 		return states[s.parent].ItemProcessor.StartAt == to || follows(states, s.parent, to)
 	}
 	return false
+}
+
+// The interpreter of the local endpoint takes the definition down the recorded
+// paths, with the recorded arguments and results. The endpoint knows nothing of
+// this system: it is a program that make builds.
+func TestRecordedExecutionsReplay(t *testing.T) {
+	program := filepath.Join(root, "build", "awslocal")
+	if _, err := os.Stat(program); err != nil {
+		t.Skip("SKIPPED: no build/awslocal; run make build; recorded executions are not replayed")
+	}
+	files, err := filepath.Glob("recalibrate/testdata/*.json")
+	require.NoError(t, err)
+	args := append([]string{
+		"replay", "--tools", filepath.Join(root, "node_modules"),
+		"--set", "Twin=battery-storage", "--set", "Stage=local", "recalibrate/definition.asl.json",
+	}, files...)
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, len(files), strings.Count(string(out), "ok "))
 }
 
 // Recorded executions are walks through the definition: a state that is renamed

@@ -18,6 +18,7 @@ import (
 
 type cli struct {
 	Up       upCommand     `cmd:"" help:"Deploy a cloud assembly locally and serve it until interrupted."`
+	Replay   replayCommand `cmd:"" help:"Replay recorded executions of a state machine, without any service."`
 	S3Engine engineCommand `cmd:"" name:"s3-engine" hidden:"" help:"Run the storage engine of S3; the endpoint starts it itself."`
 	Verbose  bool          `help:"Log more."`
 }
