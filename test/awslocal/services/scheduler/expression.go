@@ -85,18 +85,20 @@ type cron struct {
 }
 
 func (c cron) next(t, _ time.Time) (time.Time, bool) {
+	// The plan is asked in the wall clock's own terms, as if they were UTC: it
+	// is then not confused by days that lack an hour.
 	local := t.In(c.location)
-	for range 1000 {
+	wall := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), 0, 0, time.UTC)
+	for {
 		// Next includes the minute it is given: ask from the following one on.
-		local = time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute()+1, 0, 0, c.location)
-		due := c.plan.Next(local)
-		if due.IsZero() {
+		wall = c.plan.Next(wall.Add(time.Minute))
+		if wall.IsZero() {
 			return time.Time{}, false
 		}
-		if due.After(t) && c.plan.Match(due) {
+		due := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), 0, 0, c.location)
+		exists := due.Hour() == wall.Hour() && due.Minute() == wall.Minute()
+		if exists && due.After(t) {
 			return due.UTC(), true
 		}
-		local = due
 	}
-	return time.Time{}, false
 }
