@@ -53,17 +53,17 @@ func Allow(actions, resources []string) awsiam.PolicyStatement {
 	})
 }
 
-// ServiceRole returns a role that a service assumes. A service that acts on
-// behalf of others names the account it acts for; fromAccount demands that it
-// is this one.
-func ServiceRole(scope constructs.Construct, id string, d deployment.Deployment, service, description string, fromAccount bool) awsiam.Role {
+// ServiceRole returns the role {prefix}-{name} that a service assumes; a name
+// that people know makes audits readable. A service that acts on behalf of others
+// names the account it acts for; fromAccount demands that it is this one.
+func ServiceRole(scope constructs.Construct, id string, d deployment.Deployment, name, service, description string, fromAccount bool) awsiam.Role {
 	var principal awsiam.IPrincipal = awsiam.NewServicePrincipal(s(service), nil)
 	if fromAccount {
 		principal = awsiam.NewServicePrincipal(s(service), &awsiam.ServicePrincipalOpts{
 			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": d.Stage.Account}},
 		})
 	}
-	return awsiam.NewRole(scope, s(id), &awsiam.RoleProps{AssumedBy: principal, Description: s(description)})
+	return awsiam.NewRole(scope, s(id), &awsiam.RoleProps{RoleName: s(d.Name(name)), AssumedBy: principal, Description: s(description)})
 }
 
 // A Suppression accepts one finding of cdk-nag, with the reason.

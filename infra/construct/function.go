@@ -51,7 +51,7 @@ func NewFunction(scope constructs.Construct, id string, props FunctionProps) Fun
 		variables[string(name)] = value
 	}
 
-	role := ServiceRole(scope, id+"Role", d, "lambda.amazonaws.com", fmt.Sprintf("What %s may do", name), false)
+	role := ServiceRole(scope, id+"Role", d, props.Folder+props.Suffix, "lambda.amazonaws.com", fmt.Sprintf("What %s may do", name), false)
 	for _, statement := range props.Policy {
 		role.AddToPolicy(statement)
 	}

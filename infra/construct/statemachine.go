@@ -44,7 +44,7 @@ func NewStateMachine(scope constructs.Construct, id string, props StateMachinePr
 		panic(fmt.Sprintf("state machine %s: the definition has placeholders %v, the stack fills %v", name, wants, has))
 	}
 
-	role := ServiceRole(scope, id+"Role", d, "states.amazonaws.com", fmt.Sprintf("What executions of %s may do", name), true)
+	role := ServiceRole(scope, id+"Role", d, props.Name, "states.amazonaws.com", fmt.Sprintf("What executions of %s may do", name), true)
 	role.AddToPolicy(Allow([]string{"lambda:InvokeFunction"}, arns))
 	for _, statement := range props.Policy {
 		role.AddToPolicy(statement)

@@ -59,7 +59,7 @@ func (r recalibration) newNetwork() awsec2.Vpc {
 		RestrictDefaultSecurityGroup: jsii.Bool(false),
 	})
 	logs := construct.NewLogGroup(r.stack, "NetworkLog", r.Deployment, "/livetwin/"+r.Prefix()+"/network")
-	role := construct.ServiceRole(r.stack, "NetworkLogRole", r.Deployment, "vpc-flow-logs.amazonaws.com", "What flow logs may do", true)
+	role := construct.ServiceRole(r.stack, "NetworkLogRole", r.Deployment, "network-log", "vpc-flow-logs.amazonaws.com", "What flow logs may do", true)
 	vpc.AddFlowLog(s("Flow"), &awsec2.FlowLogOptions{
 		Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(logs, role),
 		TrafficType: awsec2.FlowLogTrafficType_REJECT,
@@ -85,7 +85,7 @@ func (r recalibration) newQueue(id, name string, spot bool, vpc awsec2.Vpc, grou
 // program says that trying again helps (75), when it was killed (137), or when
 // Spot took its machine; whatever else ends it, ends it.
 func (r recalibration) newJob() awsbatch.EcsJobDefinition {
-	role := construct.ServiceRole(r.stack, "CalibrateRole", r.Deployment, "ecs-tasks.amazonaws.com", "What the job calibrate may do", true)
+	role := construct.ServiceRole(r.stack, "CalibrateRole", r.Deployment, "calibrate", "ecs-tasks.amazonaws.com", "What the job calibrate may do", true)
 	for _, statement := range []awsiam.PolicyStatement{
 		r.readDefinition(),
 		r.missingKeys(),
@@ -97,7 +97,7 @@ func (r recalibration) newJob() awsbatch.EcsJobDefinition {
 	}
 	construct.Suppress(role, r.keyReason(calibrations, manifests, outcomes), siteWiseReason(r.Deployment))
 
-	execution := construct.ServiceRole(r.stack, "CalibrateExecutionRole", r.Deployment, "ecs-tasks.amazonaws.com", "What starting the job calibrate takes", true)
+	execution := construct.ServiceRole(r.stack, "CalibrateExecutionRole", r.Deployment, "calibrate-execution", "ecs-tasks.amazonaws.com", "What starting the job calibrate takes", true)
 	platform, processor := awsecrassets.Platform_LINUX_AMD64(), awsecs.CpuArchitecture_X86_64()
 	if r.Stage.Architecture == stage.ARM {
 		platform, processor = awsecrassets.Platform_LINUX_ARM64(), awsecs.CpuArchitecture_ARM64()

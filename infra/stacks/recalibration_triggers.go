@@ -29,7 +29,7 @@ func (r recalibration) addSchedules(machine awsstepfunctions.StateMachine) {
 		return
 	}
 	group := awsscheduler.NewCfnScheduleGroup(r.stack, s("Schedules"), &awsscheduler.CfnScheduleGroupProps{Name: s(r.Prefix())})
-	role := construct.ServiceRole(r.stack, "SchedulesRole", r.Deployment, "scheduler.amazonaws.com", "What schedules may do", true)
+	role := construct.ServiceRole(r.stack, "SchedulesRole", r.Deployment, "schedules", "scheduler.amazonaws.com", "What schedules may do", true)
 	role.AddToPolicy(construct.Allow([]string{"states:StartExecution"}, []string{*machine.StateMachineArn()}))
 	role.AddToPolicy(construct.Allow([]string{"sqs:SendMessage"}, []string{*r.undelivered.QueueArn()}))
 	for _, c := range r.Twin.Definition.Calibrations {
@@ -73,7 +73,9 @@ func (r recalibration) addRules(machine awsstepfunctions.StateMachine) {
 			Detail:     &map[string]any{"twin": []string{r.Twin.Name}, "stage": []string{r.Stage.Name}},
 		},
 	})
+	role := construct.ServiceRole(r.stack, "RequestsRole", r.Deployment, "requests", "events.amazonaws.com", "What requests may do", true)
 	requested.AddTarget(awseventstargets.NewSfnStateMachine(machine, &awseventstargets.SfnStateMachineProps{
+		Role:            role, // which the target allows to start executions
 		Input:           awsevents.RuleTargetInput_FromEventPath(s("$.detail")),
 		DeadLetterQueue: r.undelivered,
 		MaxEventAge:     awscdk.Duration_Seconds(jsii.Number(deliveryAge)),

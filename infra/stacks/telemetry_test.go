@@ -119,6 +119,7 @@ func TestIDsAreWhatServicesTake(t *testing.T) {
 		"AWS::IoTTwinMaker::ComponentType": {"ComponentTypeId": `[a-zA-Z_.\-0-9:]{1,256}`},
 		"AWS::IoTTwinMaker::Entity":        {"EntityId": `[a-zA-Z0-9][a-zA-Z_\-0-9.:]{0,126}[a-zA-Z0-9]`, "EntityName": `[a-zA-Z_0-9-.][a-zA-Z_0-9-. ]*[a-zA-Z0-9]+`},
 		"AWS::IoTTwinMaker::Scene":         {"SceneId": `[a-zA-Z_0-9][a-zA-Z_\-0-9]{0,126}[a-zA-Z0-9]`},
+		"AWS::IAM::Role":                   {"RoleName": `[\w+=,.@-]{1,64}`},
 		"AWS::Lambda::Function":            {"FunctionName": `[a-zA-Z0-9_-]{1,64}`},
 		"AWS::Batch::JobDefinition":        {"JobDefinitionName": `[a-zA-Z0-9_-]{1,128}`},
 		"AWS::Batch::JobQueue":             {"JobQueueName": `[a-zA-Z0-9_-]{1,128}`},

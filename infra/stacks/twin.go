@@ -114,7 +114,7 @@ func (t *twinStack) cors() []*awss3.CorsRule {
 // newWorkspace returns the workspace and the role that TwinMaker acts as: it
 // reads and writes scenes, reads SiteWise, and invokes connectors.
 func (t *twinStack) newWorkspace() awsiottwinmaker.CfnWorkspace {
-	role := construct.ServiceRole(t.stack, "WorkspaceRole", t.Deployment, "iottwinmaker.amazonaws.com", "What TwinMaker may do for "+t.Prefix(), true)
+	role := construct.ServiceRole(t.stack, "WorkspaceRole", t.Deployment, "workspace", "iottwinmaker.amazonaws.com", "What TwinMaker may do for "+t.Prefix(), true)
 	bucket := *t.bucket.BucketArn()
 	statements := []awsiam.PolicyStatement{
 		construct.Allow([]string{"s3:GetBucketLocation", "s3:GetBucketAcl", "s3:GetBucketCORS", "s3:ListBucket"}, []string{bucket}),
