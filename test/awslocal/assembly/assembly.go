@@ -234,7 +234,7 @@ func (l *loader) order() ([]*Stack, error) {
 }
 
 func readAssets(file string, a *Assembly) ([]Asset, error) {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // a file of the assembly
 	if err != nil {
 		return nil, fmt.Errorf("read the assets: %w", err)
 	}

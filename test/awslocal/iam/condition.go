@@ -160,7 +160,7 @@ func like(have, want string) bool { return glob(want, have) }
 func arnLike(have, want string) bool {
 	h, w := strings.SplitN(have, ":", 6), strings.SplitN(want, ":", 6)
 	if len(h) != 6 || len(w) != 6 {
-		return glob(want, have)
+		return want == "*"
 	}
 	for i := range h {
 		if !glob(w[i], h[i]) {

@@ -108,7 +108,7 @@ func (c *upCommand) claimState() (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Join(abs, "logs"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(abs, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(abs, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the folder that is asked for
 	if err != nil {
 		return nil, fmt.Errorf("claim the state folder: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -185,10 +184,4 @@ func hmacSHA256(key []byte, data string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(data))
 	return h.Sum(nil)
-}
-
-// IsMalformed reports whether err is a signature that cannot be read at all.
-func IsMalformed(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Kind == Malformed
 }
