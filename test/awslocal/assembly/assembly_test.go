@@ -41,7 +41,7 @@ func (scope) Condition(name string) (bool, error) {
 	return name == "Yes", nil
 }
 func (scope) Mapping(name, top, second string) (any, error) { return name + top + second, nil }
-func (scope) Zones(region string) ([]any, error) { return []any{region + "a", region + "b"}, nil }
+func (scope) Zones(region string) ([]any, error)            { return []any{region + "a", region + "b"}, nil }
 
 func (scope) Dynamic(service, key string) (string, error) {
 	if service == "ssm" {

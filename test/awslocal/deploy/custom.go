@@ -64,7 +64,7 @@ func NewCustom(identity kernel.Identity, host kernel.LambdaHost, prefix, file st
 		identity: identity, host: host, url: identity.Endpoint + prefix, file: file,
 		waiting: map[string]chan customResponse{}, created: map[string]customState{},
 	}
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // below the state folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}

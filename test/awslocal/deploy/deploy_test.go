@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,9 +92,7 @@ func run(t require.TestingT, dir string, templates ...object) (*made, []deploy.S
 func thing(properties object, more ...object) object {
 	r := object{"Type": "Test::Thing", "Properties": properties}
 	for _, m := range more {
-		for k, v := range m {
-			r[k] = v
-		}
+		maps.Copy(r, m)
 	}
 	return r
 }

@@ -161,7 +161,7 @@ var machines = map[elf.Machine]struct{ name, lambda, goarch string }{
 // neither a script nor an ELF file, or is built for another architecture than
 // the function's or this machine's.
 func checkProgram(path, architecture string) error {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the deployed code
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the code has no file bootstrap: build the function before synth (%s)", path)
 	}
