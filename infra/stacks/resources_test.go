@@ -175,6 +175,23 @@ func TestStagesSetTheSchedulesState(t *testing.T) {
 	}
 }
 
+// A stage may set the pace of every calibration, and who hears of trouble.
+func TestStagesOverride(t *testing.T) {
+	local := example(t, "local")
+	st := local.deployment.Stage
+	st.Schedules.Override = "cron(0 6 * * ? *)"
+	for id, schedule := range synth(t, "override", st, local.deployment.Twin).of("AWS::Scheduler::Schedule") {
+		assert.Equal(t, "cron(0 6 * * ? *)", schedule.Properties["ScheduleExpression"], id)
+	}
+	subscriptions := overrides(t).of("AWS::SNS::Subscription")
+	assert.Len(t, subscriptions, 1)
+	for id, subscription := range subscriptions {
+		assert.Equal(t, "email", subscription.Properties["Protocol"], id)
+		assert.Equal(t, "operators@example.com", subscription.Properties["Endpoint"], id)
+	}
+	assert.Empty(t, local.of("AWS::SNS::Subscription"))
+}
+
 func TestOperatorsHearOfTrouble(t *testing.T) {
 	s := example(t, "prod")
 	var names []string

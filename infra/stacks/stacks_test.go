@@ -215,9 +215,7 @@ func TestSynthesisIsClean(t *testing.T) {
 
 // What a twin needs not has no resources: no connector, calibration or scene.
 func TestSmallTwins(t *testing.T) {
-	st, err := stage.Load("local")
-	require.NoError(t, err)
-	small := synth(t, "small", st, compile(t, "testdata/overrides.yaml"))
+	small := overrides(t)
 	assert.Empty(t, small.findings)
 	assert.Empty(t, small.of("AWS::Scheduler::Schedule"))
 	assert.Empty(t, small.of("AWS::IoTTwinMaker::Scene"))

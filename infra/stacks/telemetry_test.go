@@ -21,6 +21,7 @@ func overrides(t *testing.T) *synthesised {
 	t.Helper()
 	st, err := stage.Load("local")
 	require.NoError(t, err)
+	st.AlarmEmail = "operators@example.com"
 	return synth(t, "small", st, compile(t, "testdata/overrides.yaml"))
 }
 
