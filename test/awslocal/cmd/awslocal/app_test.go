@@ -22,7 +22,7 @@ type object = map[string]any
 
 // app copies the assembly in testdata, with its function built, after edit has
 // changed the template of the stack app.
-func app(t *testing.T, edit func(resources object)) string {
+func app(t testing.TB, edit func(resources object)) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "cdk.out")
 	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/app")))
