@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -96,7 +97,8 @@ func New(identity kernel.Identity, authority *iam.Authority, models *apimodel.Mo
 			g.hosts = append(g.hosts, prefix+name+":"+port)
 		}
 	}
-	g.Control("GET "+ControlPrefix+"usage", http.HandlerFunc(g.usage))
+	g.Control("GET "+ControlPrefix+"usage", answer(func() any { return authority.Usage() }))
+	g.Control("GET "+ControlPrefix+"operations", answer(func() any { return g.operations() }))
 	return g, nil
 }
 
@@ -297,13 +299,28 @@ func (g *Gateway) Invoke(ctx context.Context, p kernel.Principal, name, operatio
 	return s.model.CheckOutput(operation, out)
 }
 
-func (g *Gateway) usage(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(g.authority.Usage()); err != nil {
-		slog.WarnContext(r.Context(), "could not send the usage report", "error", err)
+// operations lists what is implemented, by service. Engines implement more than
+// they list: they speak for themselves.
+func (g *Gateway) operations() map[string][]string {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	out := map[string][]string{}
+	for name, s := range g.services {
+		out[name] = slices.Sorted(maps.Keys(s.operations))
 	}
+	return out
+}
+
+// answer makes a handler of the endpoint's own interface that tells a value.
+func answer(value func() any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(value()); err != nil {
+			slog.WarnContext(r.Context(), "could not send a report", "path", r.URL.Path, "error", err)
+		}
+	})
 }
 
 func requestID() string {
