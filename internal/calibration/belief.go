@@ -1,7 +1,6 @@
 package calibration
 
 import (
-	"math"
 	"slices"
 
 	"github.com/livetwin/livetwin/internal/plant"
@@ -102,12 +101,12 @@ func (s *setup) view(b belief) plant.Belief {
 func (b belief) finite() bool {
 	n := len(b.mean)
 	for i, v := range b.mean {
-		if math.IsNaN(v) || math.IsInf(v, 0) || b.covariance[i*n+i] < 0 {
+		if !isFinite(v) || b.covariance[i*n+i] < 0 {
 			return false
 		}
 	}
 	for _, v := range b.covariance {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !isFinite(v) {
 			return false
 		}
 	}

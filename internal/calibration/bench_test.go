@@ -29,8 +29,14 @@ type reading struct {
 func cellSpec() spec.Spec {
 	var outputs []spec.Output
 	for _, o := range []struct{ name, unit string }{
-		{"capacity", "A.h"}, {"resistance", "Ohm"}, {"state_of_health", "1"}, {"next_capacity", "A.h"},
-		{"voltage_5min", "V"}, {"voltage_15min", "V"}, {"voltage_25min", "V"}, {"remaining_cycles", "{cycle}"},
+		{"capacity", "A.h"},
+		{"resistance", "Ohm"},
+		{"state_of_health", "1"},
+		{"next_capacity", "A.h"},
+		{"voltage_5min", "V"},
+		{"voltage_15min", "V"},
+		{"voltage_25min", "V"},
+		{"remaining_cycles", "{cycle}"},
 	} {
 		outputs = append(outputs, spec.Output{Name: o.name, Unit: o.unit, Quantiles: []float64{0.05, 0.5, 0.95}})
 	}

@@ -2,6 +2,7 @@ package calibration
 
 import (
 	"errors"
+	"math"
 
 	"github.com/livetwin/livetwin/internal/plant"
 )
@@ -69,7 +70,9 @@ func (s *setup) segment(c *contest, report *Segment, seg plant.Segment, p []floa
 		start.replace(m.Index, m.Mean, m.Deviation)
 	}
 	for _, m := range onset.Parameters {
-		start.replace(nx+m.Index, m.Mean, m.Deviation)
+		if s.priors[m.Index].Deviation > 0 { // one that is fixed stays
+			start.replace(nx+m.Index, m.Mean, m.Deviation)
+		}
 	}
 	report.fill(c.memory.Report(seg, onset, before))
 
@@ -153,25 +156,42 @@ func (s *setup) statesOf(b belief) belief {
 	return out
 }
 
-// fill takes over what the model reports of a segment.
+// fill takes over what the model reports of a segment. What is not finite, as
+// wild telemetry makes it, is left out.
 func (g *Segment) fill(r plant.Report) {
-	g.Figures = r.Figures
+	g.Figures = finiteOf(r.Figures)
 	for _, f := range r.Forecasts {
-		g.Forecasts = append(g.Forecasts, forecastOf(f))
+		out := Forecast{
+			Name: f.Name, Unit: f.Unit, Baselines: finiteOf(f.Baselines),
+			Onset: intervalOf(f.Onset), Ahead: intervalOf(f.Ahead),
+		}
+		if isFinite(f.Measured) {
+			out.Measured = new(f.Measured)
+		}
+		g.Forecasts = append(g.Forecasts, out)
 	}
 	for _, t := range r.Trajectories {
-		g.Trajectories = append(g.Trajectories, Trajectory{t.Name, t.Unit, t.Count, t.SSE, t.Baselines})
+		if isFinite(t.SSE) {
+			g.Trajectories = append(g.Trajectories, Trajectory{t.Name, t.Unit, t.Count, t.SSE, finiteOf(t.Baselines)})
+		}
 	}
 }
 
-func forecastOf(f plant.Forecast) Forecast {
-	out := Forecast{
-		Name: f.Name, Unit: f.Unit, Baselines: f.Baselines,
-		Onset: &Interval{f.Onset[0], f.Onset[1], f.Onset[2]},
-		Ahead: &Interval{f.Ahead[0], f.Ahead[1], f.Ahead[2]},
-	}
-	if f.Measured == f.Measured { // not NaN
-		out.Measured = new(f.Measured)
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func finiteOf(values map[string]float64) map[string]float64 {
+	out := map[string]float64{}
+	for name, v := range values {
+		if isFinite(v) {
+			out[name] = v
+		}
 	}
 	return out
+}
+
+func intervalOf(q [3]float64) *Interval {
+	if !isFinite(q[0]) || !isFinite(q[1]) || !isFinite(q[2]) {
+		return nil
+	}
+	return &Interval{q[0], q[1], q[2]}
 }

@@ -284,8 +284,12 @@ func (r *run) store(ctx context.Context, m Manifest, next *state, p Posterior, d
 		name  string
 		value any
 	}{
-		{SpecArtifact, specification{r.setup.spec, r.setup.asset}}, {InputsArtifact, m}, {PosteriorArtifact, p},
-		{StateArtifact, state}, {DiagnosticsArtifact, d}, {PredictionsArtifact, predictionsCSV(d.Predictions)},
+		{SpecArtifact, specification{r.setup.spec, r.setup.asset}},
+		{InputsArtifact, m},
+		{PosteriorArtifact, p},
+		{StateArtifact, state},
+		{DiagnosticsArtifact, d},
+		{PredictionsArtifact, predictionsCSV(d.Predictions)},
 		{LineageArtifact, r.lineage()},
 	}
 	for _, a := range artifacts {

@@ -132,6 +132,9 @@ func (f *follower) follow(rows []plant.Row, prev *plant.Row, scale float64) tall
 		t.nis += u.NIS / scale
 		t.density += u.LogDensity + u.NIS/2 - u.NIS/(2*scale) - float64(u.Count)/2*math.Log(scale)
 	}
+	if !isFinite(t.nis) || !isFinite(t.density) {
+		t.err = unscented.ErrNonFinite
+	}
 	return t
 }
 

@@ -107,7 +107,7 @@ func (s *setup) predictions(st *state) []Prediction {
 			}
 		}
 		for k, v := range values {
-			if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			if isFinite(v) {
 				out = append(out, Prediction{o.Name, unit, o.Quantiles[k], v})
 			}
 		}

@@ -62,7 +62,7 @@ func TestRollbackWithoutAGenerationGoesFurtherBackEachTime(t *testing.T) {
 	}
 	_, err := b.rollback(0, "")
 	require.ErrorIs(t, err, calibration.ErrPermanent)
-	assert.ErrorContains(t, err, "no older parameters")
+	require.ErrorContains(t, err, "no older parameters")
 
 	// And forward again, to what was rolled back.
 	c, err := b.rollback(4, "")
@@ -77,7 +77,7 @@ func TestRollbackRefuses(t *testing.T) {
 	b.follow(segments(simulated(t, 1))[0])
 	_, err = b.rollback(9, "")
 	require.ErrorIs(t, err, calibration.ErrPermanent)
-	assert.ErrorContains(t, err, "no generation 9")
+	require.ErrorContains(t, err, "no generation 9")
 	_, err = b.rollback(1, "")
 	require.ErrorIs(t, err, calibration.ErrPermanent)
 	assert.ErrorContains(t, err, "in force already")

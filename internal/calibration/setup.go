@@ -1,6 +1,7 @@
 package calibration
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -166,15 +167,19 @@ func (s *setup) bindParameters(fixed map[string]float64) error {
 		return err
 	}
 	for _, p := range s.description.Parameters {
-		prior, drift := plant.Prior{}, p.Drift
 		if v, ok := fixed[p.Name]; ok {
 			if _, both := s.spec.Parameters[p.Name]; both {
 				return fmt.Errorf("parameters.%s is a constant too: it is either estimated or fixed", p.Name)
 			}
-			prior, drift = plant.Prior{Median: v, Transform: plant.Identity}, 0
-			s.priors, s.drifts = append(s.priors, prior), append(s.drifts, drift)
+			prior := plant.Prior{Median: v, Transform: cmp.Or(p.Transform, plant.Identity)}
+			if z := toCoordinate(prior, v); math.IsNaN(z) || math.IsInf(z, 0) {
+				return fmt.Errorf("constants.%s is %g %s, which the model cannot have", p.Name, v, p.Unit)
+			}
+			s.priors = append(s.priors, prior)
+			s.drifts = append(s.drifts, 0)
 			continue
 		}
+		var prior plant.Prior
 		stated, ok := s.spec.Parameters[p.Name]
 		switch {
 		case ok:
@@ -197,7 +202,7 @@ func (s *setup) bindParameters(fixed map[string]float64) error {
 		if err := checkPrior(p, prior); err != nil {
 			return fmt.Errorf("parameters.%s: %w", p.Name, err)
 		}
-		s.priors, s.drifts = append(s.priors, prior), append(s.drifts, drift)
+		s.priors, s.drifts = append(s.priors, prior), append(s.drifts, p.Drift)
 	}
 	return nil
 }

@@ -24,11 +24,11 @@ func TestASpecThatDoesNotFitIsAPermanentError(t *testing.T) {
 		"observations.voltage.noise is 0 V":           func(b *bench) { b.spec.Observations["voltage"] = spec.Observation{Property: "voltage"} },
 		"parameters.mass: model cell has no such":     func(b *bench) { b.spec.Parameters["mass"] = spec.Parameter{} },
 		"parameter capacity of model cell":            func(b *bench) { delete(b.spec.Parameters, "capacity") },
-		"parameters.capacity.unit is V":               func(b *bench) { b.set("capacity", func(p *spec.Parameter) { p.Unit = "V" }) },
-		"median is -1, expected a positive number":    func(b *bench) { b.set("capacity", func(p *spec.Parameter) { p.Median = -1 }) },
-		"deviation is 0, expected a positive number":  func(b *bench) { b.set("capacity", func(p *spec.Parameter) { p.Deviation = 0 }) },
-		"transform is identity, the model needs log":  func(b *bench) { b.set("capacity", func(p *spec.Parameter) { p.Transform = "identity" }) },
-		`transform is "sqrt"`:                         func(b *bench) { b.set("capacity", func(p *spec.Parameter) { p.Transform = "sqrt" }) },
+		"parameters.capacity.unit is V":               func(b *bench) { b.capacity(func(p *spec.Parameter) { p.Unit = "V" }) },
+		"median is -1, expected a positive number":    func(b *bench) { b.capacity(func(p *spec.Parameter) { p.Median = -1 }) },
+		"deviation is 0, expected a positive number":  func(b *bench) { b.capacity(func(p *spec.Parameter) { p.Deviation = 0 }) },
+		"transform is identity, the model needs log":  func(b *bench) { b.capacity(func(p *spec.Parameter) { p.Transform = "identity" }) },
+		`transform is "sqrt"`:                         func(b *bench) { b.capacity(func(p *spec.Parameter) { p.Transform = "sqrt" }) },
 		`the asset has no attribute "rated_capacity"`: func(b *bench) { b.asset.Attributes = nil },
 		"expected a number":                           func(b *bench) { b.asset.Attributes["rated_capacity"] = "two" },
 		"constants.colour: model cell has no such":    func(b *bench) { b.spec.Constants["colour"] = spec.Constant{Value: new(1.0)} },
@@ -52,8 +52,8 @@ func TestASpecThatDoesNotFitIsAPermanentError(t *testing.T) {
 	}
 }
 
-func (b *bench) set(parameter string, change func(*spec.Parameter)) {
-	p := b.spec.Parameters[parameter]
+func (b *bench) capacity(change func(*spec.Parameter)) {
+	p := b.spec.Parameters["capacity"]
 	change(&p)
-	b.spec.Parameters[parameter] = p
+	b.spec.Parameters["capacity"] = p
 }

@@ -3,7 +3,6 @@ package calibrationtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -148,6 +147,6 @@ func TestStore(t *testing.T, open func(t *testing.T) calibration.Store) {
 		cancel()
 		_, _, err := s.Champion(ctx, key)
 		require.Error(t, err)
-		assert.False(t, errors.Is(err, calibration.ErrNotFound))
+		require.NotErrorIs(t, err, calibration.ErrNotFound)
 	})
 }

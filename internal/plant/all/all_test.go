@@ -33,7 +33,7 @@ func TestModelsDescribeThemselves(t *testing.T) {
 
 func TestAnUnknownModel(t *testing.T) {
 	_, err := all.Model("tank")
-	assert.ErrorContains(t, err, `no model "tank": known are cell`)
+	require.ErrorContains(t, err, `no model "tank": known are cell`)
 	_, ok := all.Describe("tank")
 	assert.False(t, ok)
 }

@@ -16,6 +16,8 @@ const (
 	partial = 0.12
 	// overfull is how far above full, V, a rest voltage may be.
 	overfull = 0.02
+	// most is how many times its rated capacity a cell may deliver.
+	most = 3
 )
 
 // A discharge is what one segment shows of itself.
@@ -38,8 +40,8 @@ type discharge struct {
 func (c *cell) loaded(i float64) bool { return math.Abs(i) > c.rated/20 }
 
 // read looks at a segment. The cut-off is met at the first voltage at or below
-// it under load that is not a lone spike: the next one measured is as low too,
-// or the load has ended.
+// it under load after which the voltage stays there until the load ends (a spike
+// does not), or where the load is taken off just above it.
 func (c *cell) read(rows []plant.Row) discharge {
 	d := discharge{load: len(rows), end: -1, restVoltage: math.NaN(), counted: math.NaN(), crossed: math.NaN(), temperature: reference}
 	for k, r := range rows {
@@ -54,36 +56,62 @@ func (c *cell) read(rows []plant.Row) discharge {
 	}
 	d.discharge = true
 
-	q, span := 0.0, 0.0 // A.h counted; hours under load
-	last, lastQ := math.NaN(), 0.0
+	q := 0.0 // A.h counted
+	t := tail{v: [2]float64{math.NaN(), math.NaN()}}
 	for k := d.load; k < len(rows); k++ {
 		if k > 0 {
 			dt := rows[k].Time.Sub(rows[k-1].Time).Hours()
 			q -= (rows[k-1].U[current] + rows[k].U[current]) / 2 * dt
-			if k > d.load {
-				span += dt
-			}
 		}
 		v := rows[k].Y[0]
+		if !c.loaded(rows[k].U[current]) {
+			// A load that is taken off at the cut-off may go between two rows:
+			// the slope before says that the voltage was met.
+			if crossed, ok := t.reaches(c.cutoff); ok {
+				d.end, d.counted, d.crossed, d.quantum = k, q, crossed, q-t.q[1]
+				break
+			}
+			continue
+		}
 		if math.IsNaN(v) {
 			continue
 		}
-		if v <= c.cutoff && c.loaded(rows[k].U[current]) && c.confirmed(rows, k) {
+		if v <= c.cutoff && c.confirmed(rows, k) {
 			d.end, d.counted, d.crossed = k, q, q
-			if !math.IsNaN(last) {
-				d.quantum = q - lastQ
-				d.crossed = lastQ + d.quantum*(last-c.cutoff)/(last-v)
+			if last := t.v[1]; !math.IsNaN(last) {
+				d.quantum = q - t.q[1]
+				d.crossed = t.q[1] + d.quantum*(last-c.cutoff)/(last-v)
 			}
 			break
 		}
 		if v > c.cutoff {
-			last, lastQ = v, q
+			t.v, t.q = [2]float64{t.v[1], v}, [2]float64{t.q[1], q}
 		}
 	}
-	if span > 0 {
-		d.current = c.meanCurrent(rows, d)
+	if n := len(rows) - 1; d.end < 0 && c.loaded(rows[n].U[current]) {
+		// The telemetry may end with the discharge.
+		if crossed, ok := t.reaches(c.cutoff); ok {
+			d.end, d.counted, d.crossed, d.quantum = n, q, crossed, t.q[1]-t.q[0]
+		}
 	}
+	if !(d.crossed > 0 && d.counted < most*c.rated) { // a current that no cell has
+		d.end, d.counted, d.crossed = -1, math.NaN(), math.NaN()
+	}
+	d.current = c.meanCurrent(rows, d)
 	return d
+}
+
+// A tail is the last two voltages above the cut-off under load, and the charge
+// counted up to them.
+type tail struct{ v, q [2]float64 }
+
+// reaches reports whether the voltage meets the cut-off within another step,
+// and the charge at which it does. It falls ever faster: two steps on the last
+// slope are one.
+func (t tail) reaches(cutoff float64) (crossed float64, ok bool) {
+	step := t.q[1] - t.q[0]
+	steps := (t.v[1] - cutoff) / (t.v[0] - t.v[1])
+	return t.q[1] + step*min(1, steps), steps >= 0 && steps <= 2
 }
 
 // rest reads voltage and temperature before the load.
@@ -103,14 +131,15 @@ func (d *discharge) rest(rows []plant.Row) {
 	}
 }
 
-// confirmed reports whether the low voltage at row k is not a lone spike.
+// confirmed reports whether the voltage that is low at row k stays so until the
+// load ends.
 func (c *cell) confirmed(rows []plant.Row, k int) bool {
 	for _, r := range rows[k+1:] {
 		if !c.loaded(r.U[current]) {
 			return true
 		}
-		if !math.IsNaN(r.Y[0]) {
-			return r.Y[0] <= c.cutoff
+		if r.Y[0] > c.cutoff {
+			return false
 		}
 	}
 	return true
@@ -138,11 +167,11 @@ func (c *cell) fromFull(d discharge) bool {
 }
 
 // Prepare implements [plant.Segmented]: what comes at or below the cut-off, and
-// after it, is not described (a spike only itself); the temperature is held at
-// its value before the load.
+// after the load was taken off there, is not described; the temperature is held
+// at its value before the load.
 func (c *cell) Prepare(rows []plant.Row) {
 	held := math.NaN()
-	below, ended := false, false
+	below := false // the last voltage under load
 	for k := range rows {
 		r := &rows[k]
 		on := c.loaded(r.U[current])
@@ -155,16 +184,11 @@ func (c *cell) Prepare(rows []plant.Row) {
 		if !math.IsNaN(held) {
 			r.U[temperature] = held
 		}
-		v := r.Y[0]
-		low := on && v <= c.cutoff
-		if below && (low || !on) {
-			ended = true
+		if on && !math.IsNaN(r.Y[0]) {
+			below = r.Y[0] <= c.cutoff
 		}
-		if low || ended {
+		if below {
 			r.Y[0] = math.NaN()
-		}
-		if !math.IsNaN(v) {
-			below = low
 		}
 	}
 }

@@ -193,7 +193,9 @@ func (m *memory) Begin(s plant.Segment, b plant.Belief) plant.Onset {
 // begin splits the forecast of a delivered capacity into the full capacity and
 // the state of charge at the start; the latter lost lossAh from full.
 func (c *cell) begin(d discharge, mean, variance, lossAh float64, b plant.Belief) plant.Onset {
-	full := mean - lossAh
+	// Whatever the forecast, a cell delivers something, and is somewhat charged.
+	mean = math.Max(mean, 0.01*c.rated)
+	full := math.Max(mean-lossAh, 0.9*mean)
 	start := plant.Marginal{Index: charge, Mean: mean / full}
 	// A tenth of the loss is what its line may be off.
 	start.Deviation = math.Hypot(0.001, 0.1*(1-start.Mean))

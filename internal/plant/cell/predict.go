@@ -122,7 +122,8 @@ func (m *memory) voltage(seconds float64, b plant.Belief) (mean, deviation float
 			sum += gi * gj * b.Covariance[(states+i)*n+states+j]
 		}
 	}
-	sum += math.Pow(gradient[capacity]*o.Parameters[0].Deviation, 2)
+	byCapacity := gradient[capacity] * o.Parameters[0].Deviation
+	sum += byCapacity * byCapacity
 	sd := math.Hypot(o.States[charge].Deviation, loss*math.Sqrt(dvVariance)/full)
 	sum += math.Pow((run(start+sd)-run(start-sd))/2, 2)
 	return mean, math.Sqrt(sum)

@@ -10,7 +10,8 @@ import (
 const (
 	// Capacity is the forecast of the charge that a discharge delivers, A.h:
 	// counted by the trapezoid rule from the last row before the load to the
-	// first one at or below the cut-off voltage.
+	// first one at or below the cut-off voltage, or where the load is taken off
+	// when the voltage has all but met it.
 	Capacity = "capacity"
 	// Voltage is the trajectory of the terminal voltage under load, V, while
 	// it is not below the cut-off.
