@@ -179,7 +179,11 @@ func (s *Store) getParameters(_ context.Context, c *kernel.Call) (any, error) {
 			missing = append(missing, name)
 		}
 	}
-	return map[string]any{"Parameters": found, "InvalidParameters": missing}, nil
+	out := map[string]any{"Parameters": found}
+	if len(missing) > 0 {
+		out["InvalidParameters"] = missing
+	}
+	return out, nil
 }
 
 func (s *Store) getParametersByPath(_ context.Context, c *kernel.Call) (any, error) {
