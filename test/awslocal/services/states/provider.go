@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/livetwin/livetwin/test/awslocal/clock"
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
 	"github.com/livetwin/livetwin/test/awslocal/services/template"
 )
@@ -20,6 +21,7 @@ func (s *Service) Provides() map[string]func(context.Context, *kernel.Resource) 
 }
 
 func (s *Service) createStateMachine(ctx context.Context, r *kernel.Resource) (kernel.Physical, error) {
+	defer clock.Begin(s.config.Clock, "deployment of "+r.LogicalID)()
 	var p struct {
 		StateMachineName, StateMachineType, RoleArn, DefinitionString string
 		Definition                                                    json.RawMessage
