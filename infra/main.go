@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
 
 	"github.com/livetwin/livetwin/infra/deployment"
 	"github.com/livetwin/livetwin/infra/stacks"
@@ -18,8 +19,14 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	err := run()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+	}
+	// Ends the CDK's Node process and removes its temporary files. It may say
+	// "waitid: no child processes", which is harmless.
+	jsii.Close()
+	if err != nil {
 		os.Exit(1)
 	}
 }
