@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livetwin/livetwin/test/awslocal/apimodel/apimodeltest"
 	"github.com/livetwin/livetwin/test/awslocal/clock"
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
 	"github.com/livetwin/livetwin/test/awslocal/services/batch"
@@ -136,8 +137,10 @@ func (w *world) call(operation, input string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(out)
+	model, err := apimodeltest.Models(w.t).Service("batch")
 	require.NoError(w.t, err)
+	text, err := model.CheckOutput(operation, out)
+	require.NoError(w.t, err, "an answer that AWS could not give")
 	var decoded map[string]any
 	require.NoError(w.t, json.Unmarshal(text, &decoded))
 	return decoded, nil
@@ -422,6 +425,29 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 	}
 	require.ErrorContains(t, w.deploy("AWS::Batch::ComputeEnvironment", `{"Type":"managed","ComputeResources":{"Type":"EC2","MaxvCpus":1,"Subnets":["s"]}}`), "FARGATE")
 	require.ErrorContains(t, w.deploy("AWS::Batch::JobQueue", `{"JobQueueName":"q","ComputeEnvironmentOrder":[{"Order":1,"ComputeEnvironment":"none"}]}`), "does not exist")
+}
+
+func TestDescriptions(t *testing.T) {
+	w := newWorld(t, `exit 0`, "")
+	out, err := w.call("DescribeJobQueues", `{"jobQueues":["spot"]}`)
+	require.NoError(t, err)
+	assert.Len(t, out["jobQueues"], 1)
+	out, err = w.call("DescribeComputeEnvironments", `{}`)
+	require.NoError(t, err)
+	assert.Len(t, out["computeEnvironments"], 2)
+	out, err = w.call("DescribeJobDefinitions", `{"jobDefinitionName":"calibrate","status":"ACTIVE"}`)
+	require.NoError(t, err)
+	assert.Len(t, out["jobDefinitions"], 1)
+	for range 3 {
+		w.submit("spot", "")
+	}
+	w.settle()
+	out, err = w.call("ListJobs", `{"jobQueue":"spot","jobStatus":"SUCCEEDED","maxResults":2}`)
+	require.NoError(t, err)
+	assert.Len(t, out["jobSummaryList"], 2)
+	out, err = w.call("ListJobs", fmt.Sprintf(`{"jobQueue":"spot","jobStatus":"SUCCEEDED","maxResults":2,"nextToken":%q}`, out["nextToken"]))
+	require.NoError(t, err)
+	assert.Len(t, out["jobSummaryList"], 1)
 }
 
 func TestFaultsHandler(t *testing.T) {

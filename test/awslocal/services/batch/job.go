@@ -215,7 +215,7 @@ func (s *Service) detail(j *job) map[string]any {
 	d := map[string]any{
 		"jobArn": j.arn, "jobName": j.name, "jobId": j.id, "jobQueue": j.queue.arn, "status": j.status,
 		"jobDefinition": j.definition.arn, "createdAt": milli(j.created), "startedAt": int64(0),
-		"parameters": j.parameters, "tags": map[string]string{}, "platformCapabilities": []string{"FARGATE"},
+		"parameters": j.parameters, "platformCapabilities": []string{"FARGATE"},
 		"container": s.container(j),
 	}
 	dependencies := []map[string]string{}
