@@ -270,6 +270,7 @@ func TestAFaultyWindowIsRejectedAndTheChampionStays(t *testing.T) {
 		"a voltage below the cut-off, only": func(in []reading) { stuckAt(in, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var faults []simulate.Fault
 			if fault == nil {
 				faults = []simulate.Fault{{Cell: 1, Cycle: 9, Offset: 0.1}}

@@ -59,6 +59,7 @@ func capacityCard(runs []calibration.Diagnostics) scorecard.Card {
 func TestNASA(t *testing.T) {
 	for _, name := range []string{"B0029", "B0030", "B0031"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, name)
 			runs := b.follow(nasaCell(t, name))
 			c := capacityCard(runs)
@@ -100,6 +101,7 @@ func TestNASAPerturbed(t *testing.T) {
 	}
 	for name, perturb := range perturbations {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, "B0030")
 			c := capacityCard(b.follow(perturb(rand.New(rand.NewPCG(1, 2)), nasaCell(t, "B0030"))))
 			t.Logf("%+v", c)

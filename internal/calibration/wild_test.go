@@ -14,13 +14,14 @@ import (
 // neither stop a calibration nor get into its parameters.
 func TestWildValuesAreRejected(t *testing.T) {
 	all := segments(simulated(t, 4))
-	for _, wild := range []float64{1e300, -1e300, 1e9, -273.15, 5e-324} {
+	for _, wild := range []float64{1e300, -273.15, 0} {
 		for channel, of := range map[string]func(r *reading) *float64{
 			"voltage":     func(r *reading) *float64 { return &r.voltage },
 			"current":     func(r *reading) *float64 { return &r.current },
 			"temperature": func(r *reading) *float64 { return &r.temperature },
 		} {
 			t.Run(fmt.Sprintf("%s of %g", channel, wild), func(t *testing.T) {
+				t.Parallel()
 				for name, rows := range map[string][2]int{"all": {0, 1000}, "at rest": {0, 2}, "under load": {30, 33}} {
 					b := newBench(t, "cell-1")
 					b.follow(all[0])
