@@ -24,10 +24,9 @@ import (
 
 var start = time.Date(2008, 4, 2, 12, 0, 0, 0, time.UTC)
 
-func stepped(t testing.TB, options ...clock.Option) *clock.Clock {
+func stepped(t testing.TB) *clock.Clock {
 	t.Helper()
-	options = append([]clock.Option{clock.WithLogger(slog.New(slog.DiscardHandler))}, options...)
-	c, err := clock.New(start, options...)
+	c, err := clock.New(start, clock.WithLogger(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

@@ -104,12 +104,8 @@ func checkProgram(file string) error {
 }
 
 func machineName(m elf.Machine) string {
-	switch m {
-	case elf.EM_X86_64:
-		return "x86-64"
-	case elf.EM_AARCH64:
-		return "arm64"
-	default:
-		return m.String()
+	if name, ok := map[elf.Machine]string{elf.EM_X86_64: "x86-64", elf.EM_AARCH64: "arm64"}[m]; ok {
+		return name
 	}
+	return m.String()
 }

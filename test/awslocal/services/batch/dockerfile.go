@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -115,7 +116,7 @@ func (m *image) absolute(p string) string {
 }
 
 func (m *image) setEnv(rest string) error {
-	for _, word := range strings.Fields(rest) {
+	for word := range strings.FieldsSeq(rest) {
 		name, value, ok := strings.Cut(word, "=")
 		if !ok || name == "" || strings.ContainsAny(value, `"'\$`) {
 			return fmt.Errorf("ENV %s: want NAME=value pairs without quotes or variables", rest)
@@ -156,9 +157,9 @@ func (m *image) copy(rest string) error {
 // host finds the file on this machine that is at a path in the container.
 func (m *image) host(container string) (string, error) {
 	container = path.Clean(container)
-	for i := len(m.copies) - 1; i >= 0; i-- { // the last COPY of a path wins
-		for _, s := range m.copies[i].sources {
-			file, ok := m.copies[i].find(m.dir, s, container)
+	for _, c := range slices.Backward(m.copies) { // the last COPY of a path wins
+		for _, s := range c.sources {
+			file, ok := c.find(m.dir, s, container)
 			if ok {
 				return file, nil
 			}

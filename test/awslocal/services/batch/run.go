@@ -174,13 +174,11 @@ func (s *Service) supervise(j *job, cmd *exec.Cmd, stop chan stopping, plan inte
 
 // end stops the process group of cmd: at once, or with time to say goodbye.
 func (s *Service) end(cmd *exec.Cmd, exit <-chan struct{}, signal syscall.Signal) {
-	err := error(nil)
+	kill := func() error { return child.Stop(cmd, exit, stopGrace) }
 	if signal == syscall.SIGKILL {
-		err = child.Kill(cmd)
-	} else {
-		err = child.Stop(cmd, exit, stopGrace)
+		kill = func() error { return child.Kill(cmd) }
 	}
-	if err != nil {
+	if err := kill(); err != nil {
 		s.config.Log.Error("job not stopped", "program", cmd.Path, "error", err.Error())
 	}
 }
@@ -266,7 +264,7 @@ func (s *Service) openLog(j *job) (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of job logs: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(folder, j.fileName()+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(folder, j.fileName()+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // a job's name and id are safe in paths
 	if err != nil {
 		return nil, fmt.Errorf("job log: %w", err)
 	}

@@ -144,7 +144,7 @@ func (s *Service) check(d *definition) (expression, error) {
 		return nil, fmt.Errorf("FlexibleTimeWindow.Mode is %q, want OFF or FLEXIBLE", mode)
 	}
 	if d.State != "ENABLED" && d.State != "DISABLED" {
-		return nil, fmt.Errorf("State is %q, want ENABLED or DISABLED", d.State)
+		return nil, fmt.Errorf("the State is %q, want ENABLED or DISABLED", d.State)
 	}
 	if d.StartDate != nil && d.EndDate != nil && !d.StartDate.Before(*d.EndDate) {
 		return nil, fmt.Errorf("StartDate %s is not before EndDate %s", d.StartDate.Format(time.RFC3339), d.EndDate.Format(time.RFC3339))

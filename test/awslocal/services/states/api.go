@@ -255,12 +255,12 @@ func (s *Service) validateDefinition(_ context.Context, c *kernel.Call) (any, er
 	if err := c.Authorize("states:ValidateStateMachineDefinition", "*"); err != nil {
 		return nil, err
 	}
-	if _, err := s.check(in.Definition); err != nil {
-		return map[string]any{"result": "FAIL", "diagnostics": []map[string]any{
-			{"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": err.Error()},
-		}}, nil
+	diagnostics, result := []map[string]any{}, "OK"
+	if _, problem := s.check(in.Definition); problem != nil {
+		result = "FAIL"
+		diagnostics = append(diagnostics, map[string]any{"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": problem.Error()})
 	}
-	return map[string]any{"result": "OK", "diagnostics": []any{}}, nil
+	return map[string]any{"result": result, "diagnostics": diagnostics}, nil
 }
 
 // A tokenCall is what the three operations on task tokens take.

@@ -249,9 +249,15 @@ func (v *frame) fan(n, concurrency int, work func(context.Context, *worker, int)
 	outputs := make([]json.RawMessage, n)
 	var problem *failure
 	for active > 0 {
-		v.w.done() // in flight are the branches
+		if problem == nil {
+			v.w.done() // in flight are the branches
+		}
 		o := <-outcomes
-		v.w.done = o.done
+		if problem == nil {
+			v.w.done = o.done
+		} else {
+			o.done() // v has stayed in flight: the branches that it ended may not have been
+		}
 		active--
 		outputs[o.index] = o.out
 		if o.problem != nil && problem == nil {

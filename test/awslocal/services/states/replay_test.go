@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/livetwin/livetwin/test/awslocal/services/states"
@@ -36,7 +35,7 @@ func TestReplay(t *testing.T) {
 		c, err := states.ParseCase([]byte(recorded))
 		require.NoError(t, err)
 		change(&c)
-		assert.ErrorContains(t, r.Replay(t.Context(), []byte(replayed), c), name)
+		require.ErrorContains(t, r.Replay(t.Context(), []byte(replayed), c), name)
 	}
 	_, err = states.ParseCase([]byte(`{"nmae":"x"}`))
 	require.ErrorContains(t, err, "nmae")

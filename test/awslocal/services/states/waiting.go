@@ -69,7 +69,7 @@ func (c *caller) job(ctx context.Context, v *frame, t taskCall) (json.RawMessage
 		// The execution may have been stopped: the job is ended nevertheless.
 		_, f := c.invoke(context.WithoutCancel(v.ctx), v, r, "TerminateJob", map[string]any{"jobId": submitted.JobId, "reason": reason})
 		if f != nil {
-			c.service.config.Log.Error("job of a task that ended not terminated", "job", submitted.JobId, "error", f.Error, "cause", f.Cause)
+			c.service.config.Log.ErrorContext(ctx, "job of a task that ended not terminated", "job", submitted.JobId, "error", f.Error, "cause", f.Cause)
 		}
 	}
 	// The job may have ended before anyone followed it.
@@ -180,7 +180,7 @@ func (c *caller) nested(ctx context.Context, v *frame, t taskCall, arn string) (
 	stopNested := func(cause string) {
 		_, f := c.invoke(context.WithoutCancel(v.ctx), v, v.s.resource, "StopExecution", map[string]any{"executionArn": arn, "cause": cause})
 		if f != nil {
-			c.service.config.Log.Error("execution that a task started not stopped", "execution", arn, "error", f.Error, "cause", f.Cause)
+			c.service.config.Log.ErrorContext(ctx, "execution that a task started not stopped", "execution", arn, "error", f.Error, "cause", f.Cause)
 		}
 	}
 	switch {

@@ -34,7 +34,7 @@ func TestDecode(t *testing.T) {
 	} {
 		err := template.Decode(resource(properties), &v)
 		require.Error(t, err, name)
-		assert.ErrorContains(t, err, "demo-stack/Queue1234 (AWS::SQS::Queue)", name)
+		require.ErrorContains(t, err, "demo-stack/Queue1234 (AWS::SQS::Queue)", name)
 	}
 	require.ErrorContains(t, template.Decode(resource(`{"Sise": 7}`), &v), "Sise")
 }

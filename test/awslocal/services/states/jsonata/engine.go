@@ -234,9 +234,9 @@ func (r *runtime) run(text string, variables map[string]json.RawMessage) (json.R
 		return json.RawMessage(promise.Result().String()), nil
 	case goja.PromiseStateRejected:
 		return nil, r.message(promise.Result())
-	default:
-		return nil, errors.New("the evaluation did not end")
+	case goja.PromiseStatePending:
 	}
+	return nil, errors.New("the evaluation did not end")
 }
 
 // describe turns what JavaScript threw into an error in JSONata's words.
