@@ -65,6 +65,6 @@ func TestAgeingFollowsATrend(t *testing.T) {
 		y -= 0.01
 	}
 	assert.InDelta(t, -0.01, a.state(trend), 1e-4)
-	assert.Less(t, a.within(10, 0, 1.0), 0.01)
-	assert.Greater(t, a.within(40, 0, 1.0), 0.9)
+	assert.Less(t, a.within(10, 1.0), 0.01)
+	assert.Greater(t, a.within(40, 1.0), 0.9)
 }

@@ -36,7 +36,7 @@ type saved struct {
 	Last *lastDischarge `json:"last,omitempty"`
 }
 
-// A rest is a pause, as pauseTerm, and the rest voltage after it relative to
+// A rest is a pause, as ln(h), and the rest voltage after it relative to
 // full, V.
 type rest struct {
 	Pause   float64 `json:"pause"`
@@ -127,13 +127,22 @@ func (m *memory) usualDeficit() (median, variance float64) {
 	return median, variance / float64(len(values)+1)
 }
 
-// usualPause is the median of the last pause terms.
+// usualPause is the median of the last pauses, as ln(h).
 func (m *memory) usualPause() float64 {
 	values := make([]float64, len(m.Rests))
 	for i, r := range m.Rests {
 		values[i] = r.Pause
 	}
 	return medianOf(values)
+}
+
+// pauseTerm is ln(pause / usual pause) of a segment, 0 as long as one of them is
+// not known.
+func (m *memory) pauseTerm(s plant.Segment) float64 {
+	if !(s.Pause > 0) || len(m.Rests) == 0 {
+		return 0
+	}
+	return math.Log(s.Pause/3600) - m.usualPause()
 }
 
 // medianOf returns the median, 0 of none. It sorts its argument's copy.
@@ -156,7 +165,7 @@ func (m *memory) quantum() float64 {
 // onset forecasts the capacity that a segment with onset d will deliver.
 func (m *memory) onset(s plant.Segment, d discharge, quantum float64) mixture {
 	a := m.clone().Ageing
-	a.pass(pauseTerm(s.Pause / 3600))
+	a.pass(m.pauseTerm(s))
 	dv, variance := m.deficitOf(d)
 	return a.forecast(dv, variance, quantum)
 }
@@ -164,11 +173,12 @@ func (m *memory) onset(s plant.Segment, d discharge, quantum float64) mixture {
 // ahead forecasts the capacity of the next discharge from full, after a rest
 // like one of those remembered, each as likely as the other, or a usual one.
 func (m *memory) ahead(quantum float64) mixture {
+	usual := m.usualPause()
 	deficit, variance := m.usualDeficit()
 	out := mixture{freedom: m.Ageing.Freedom, spread: quantum}
-	for i, r := range append([]rest{{m.usualPause(), deficit}}, m.Rests...) {
+	for i, r := range append([]rest{{usual, deficit}}, m.Rests...) {
 		a := m.clone().Ageing
-		a.pass(r.Pause)
+		a.pass(r.Pause - usual)
 		if i > 0 {
 			variance = 0
 		}
@@ -186,7 +196,7 @@ func (m *memory) Begin(s plant.Segment, b plant.Belief) plant.Onset {
 	dv, _ := m.deficitOf(d)
 	o := m.cell.begin(d, mean, variance, m.Ageing.state(deficit)*dv, b)
 	// An unusual pause changes more than the capacity.
-	o.Drift = 1 + math.Abs(pauseTerm(s.Pause/3600)-m.usualPause())
+	o.Drift = 1 + math.Abs(m.pauseTerm(s))
 	return o
 }
 
@@ -230,8 +240,7 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 	d := m.cell.read(s.Raw)
 	start := m.Begin(s, b).States[charge].Mean
 	plausible := trusted || m.plausible(s, d)
-	pause := pauseTerm(s.Pause / 3600)
-	m.Ageing.pass(pause)
+	m.Ageing.pass(m.pauseTerm(s))
 	if !d.discharge {
 		return
 	}
@@ -250,8 +259,8 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 	if !trusted {
 		return
 	}
-	if !math.IsNaN(s.Pause) && !math.IsNaN(d.restVoltage) && m.cell.fromFull(d) {
-		m.Rests = append(m.Rests, rest{pause, m.cell.deficit(d)})
+	if s.Pause > 0 && !math.IsNaN(d.restVoltage) && m.cell.fromFull(d) {
+		m.Rests = append(m.Rests, rest{math.Log(s.Pause / 3600), m.cell.deficit(d)})
 		m.Rests = m.Rests[max(0, len(m.Rests)-remembered):]
 	}
 	last := lastDischarge{

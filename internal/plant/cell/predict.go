@@ -52,10 +52,9 @@ func (m *memory) Predict(output string, probabilities []float64, b plant.Belief)
 // remaining returns the number of discharges within which the capacity falls
 // to the end of life with probability p.
 func (m *memory) remaining(p float64) float64 {
-	pause := m.usualPause()
 	lo, hi := 0, longestLife
 	for lo < hi {
-		if mid := (lo + hi) / 2; m.Ageing.within(float64(mid), pause, m.cell.endOfLife) >= p {
+		if mid := (lo + hi) / 2; m.Ageing.within(float64(mid), m.cell.endOfLife) >= p {
 			hi = mid
 		} else {
 			lo = mid + 1
