@@ -1,7 +1,6 @@
 package servicetest_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +69,7 @@ func TestTheSDKUnderstandsTheServices(t *testing.T) {
 	require.Len(t, received.Messages, 1)
 	_, err = queueClient.GetQueueUrl(ctx, &sdksqs.GetQueueUrlInput{QueueName: aws.String("none")})
 	missing := &sqstypes.QueueDoesNotExist{}
-	require.True(t, errors.As(err, &missing), "%v", err)
+	require.ErrorAs(t, err, &missing)
 
 	topic := w.MustDeploy(topics, "AWS::SNS::Topic", `{"TopicName":"t"}`).Ref
 	_, err = sdksns.NewFromConfig(apimodeltest.Serve(t, topics).Config()).Publish(ctx, &sdksns.PublishInput{TopicArn: aws.String(topic), Message: aws.String("m")})
@@ -113,5 +112,5 @@ func TestTheSDKUnderstandsTheServices(t *testing.T) {
 	assert.Equal(t, "A", aws.ToString(history.Events[1].StateEnteredEventDetails.Name))
 	_, err = flowClient.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(machine + "x")})
 	none := &sfntypes.StateMachineDoesNotExist{}
-	require.True(t, errors.As(err, &none), "%v", err)
+	require.ErrorAs(t, err, &none)
 }
