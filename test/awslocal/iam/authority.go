@@ -2,9 +2,7 @@ package iam
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -244,11 +242,4 @@ func (a *Authority) SetResourcePolicy(resource string, policy json.RawMessage) e
 	a.carried[resource] = d
 	a.mu.Unlock()
 	return nil
-}
-
-// Roles returns the names of the deployed roles, sorted.
-func (a *Authority) Roles() []string {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return slices.Sorted(maps.Keys(a.roles))
 }
