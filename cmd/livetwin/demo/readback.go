@@ -63,8 +63,8 @@ func (s *session) compare(ctx context.Context, api *iottwinmaker.Client, asset s
 	in := &iottwinmaker.GetPropertyValueHistoryInput{
 		WorkspaceId: &s.twin.Workspace, EntityId: &asset, ComponentName: &s.calibration.Spec.Name,
 		SelectedProperties: properties, OrderByTime: types.OrderByTimeAscending,
-		StartTime: aws.String(runs[0].WindowEnd.Add(-time.Second).UTC().Format(time.RFC3339)),
-		EndTime:   aws.String(runs[len(runs)-1].WindowEnd.UTC().Format(time.RFC3339)),
+		StartTime: aws.String(runs[0].WindowEnd.Add(-time.Second).UTC().Format(time.RFC3339Nano)),
+		EndTime:   aws.String(runs[len(runs)-1].WindowEnd.UTC().Format(time.RFC3339Nano)),
 	}
 	pages := iottwinmaker.NewGetPropertyValueHistoryPaginator(api, in)
 	for pages.HasMorePages() {
