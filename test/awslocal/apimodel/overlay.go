@@ -65,6 +65,9 @@ func (o overlay) apply(m *rawModel) error {
 			if add.Max != nil {
 				old.Max = add.Max
 			}
+			if add.Pattern != "" {
+				old.Pattern = add.Pattern
+			}
 		}
 	}
 	for name, members := range o.Members {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
 	"github.com/livetwin/livetwin/test/awslocal/services/sitewise/tqv"
@@ -33,16 +36,30 @@ type putEntry struct {
 
 type putValue struct {
 	Value struct {
-		String  *string  `json:"stringValue"`
-		Integer *int32   `json:"integerValue"`
-		Double  *float64 `json:"doubleValue,format:nonfinite"`
-		Boolean *bool    `json:"booleanValue"`
+		String  *string `json:"stringValue"`
+		Integer *int32  `json:"integerValue"`
+		Double  *number `json:"doubleValue"`
+		Boolean *bool   `json:"booleanValue"`
 		Null    *struct {
 			Type string `json:"valueType"`
 		} `json:"nullValue"`
 	} `json:"value"`
 	Timestamp timeInNanos `json:"timestamp"`
 	Quality   string      `json:"quality"`
+}
+
+// number is a double, or in quotes one of the three that JSON lacks.
+type number float64
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (n *number) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+	*n = number(f)
+	return err
 }
 
 type timeInNanos struct {
@@ -216,7 +233,7 @@ func (v *putValue) typed(p *property, q tqv.Quality) (tqv.Value, string) {
 		}
 		return tqv.Value{Kind: tqv.Null, Text: in.Null.Type}, ""
 	case in.Double != nil && p.dataType == "DOUBLE":
-		f := *in.Double
+		f := float64(*in.Double)
 		if math.IsInf(f, 0) {
 			return tqv.Value{}, "An infinite value cannot be stored"
 		}
