@@ -3,6 +3,7 @@ package system
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,15 +82,15 @@ func TestNoSpotCapacityMeansOnDemand(t *testing.T) {
 	p := deploy(t, monday.Add(-30*time.Minute))
 	p.fault(map[string]any{"spotCapacity": false})
 	p.follow(p.simulated(1))
-	var onDemand int
+	onDemand := 0
 	for _, e := range p.executions(types.ExecutionStatusSucceeded) {
-		for _, state := range p.states(aws.ToString(e.ExecutionArn)) {
-			if state == "Calibrate on demand" {
-				onDemand++
-			}
+		states := p.states(aws.ToString(e.ExecutionArn))
+		if slices.Contains(states, "Calibrate") {
+			onDemand++
+			assert.Contains(t, states, "Calibrate on demand")
 		}
 	}
-	assert.Equal(t, 1, onDemand, "executions that went on demand")
+	assert.Positive(t, onDemand, "executions that went on demand")
 	for _, asset := range assets {
 		assert.EqualValues(t, 1, p.champion(asset).Generation)
 	}

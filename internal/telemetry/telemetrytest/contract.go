@@ -107,7 +107,7 @@ func quality(t *testing.T, open func(t *testing.T, series ...telemetry.Alias) Hi
 		good(base, 1),
 		telemetry.Sample{Time: base.Add(1e9), Value: 2, Quality: telemetry.Uncertain},
 		telemetry.Sample{Time: base.Add(2e9), Value: 3, Quality: telemetry.Bad},
-		telemetry.Sample{Time: base.Add(3e9), Value: math.NaN(), Quality: telemetry.Good},
+		telemetry.Sample{Time: base.Add(3e9), Value: math.NaN(), Quality: telemetry.Uncertain}, // SiteWise refuses a GOOD one
 		telemetry.Sample{Time: base.Add(4e9), Value: math.NaN(), Null: true, Quality: telemetry.Bad},
 	)
 	got := read(t, h, voltage, base.Add(-1), base.Add(1e12))
