@@ -93,7 +93,7 @@ func (f *form) structure(s *shape, prefix string) error {
 }
 
 func (f *form) value(s *shape, key string, flattened bool) error {
-	switch s.kind {
+	switch s.kind { //nolint:exhaustive // the others are scalars
 	case kindStructure:
 		return f.structure(s, key+".")
 	case kindList:
@@ -108,7 +108,7 @@ func (f *form) value(s *shape, key string, flattened bool) error {
 func (f *form) scalar(s *shape, key string) error {
 	v := f.values.Get(key)
 	f.used[key] = true
-	switch s.kind {
+	switch s.kind { //nolint:exhaustive // the others are text
 	case kindBoolean, kindInteger, kindLong, kindFloat, kindDouble:
 		if json.Valid([]byte(v)) {
 			f.out = append(f.out, bytes.TrimSpace([]byte(v))...)

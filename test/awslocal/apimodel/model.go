@@ -174,7 +174,7 @@ type rawError struct {
 }
 
 func loadService(name, file string, o overlay) (*Service, error) {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // a model of the module cache
 	if err != nil {
 		return nil, fmt.Errorf("read the API model of %s: %w", name, err)
 	}

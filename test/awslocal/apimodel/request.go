@@ -23,9 +23,9 @@ func (s *Service) DecodeRequest(r *http.Request, body []byte) (operation string,
 		return s.decodeREST(r, body)
 	case jsonRPC:
 		return s.decodeRPC(r, body)
-	default:
-		return s.decodeForm(r, body)
+	case query:
 	}
+	return s.decodeForm(r, body)
 }
 
 func (s *Service) decodeRPC(r *http.Request, body []byte) (string, json.RawMessage, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -206,9 +207,7 @@ func (s *Service) EncodeError(w http.ResponseWriter, e *kernel.Error) {
 		return
 	}
 	body := map[string]any{}
-	for k, v := range e.Fields {
-		body[k] = v
-	}
+	maps.Copy(body, e.Fields)
 	body[message] = e.Message
 	if s.protocol == jsonRPC {
 		body["__type"] = code

@@ -60,9 +60,7 @@ func (b *binder) merge(body []byte) ([]byte, error) {
 	rest := bytes.TrimSpace(body)
 	switch {
 	case b.s.payload != nil:
-		if err := b.payload(b.s.payload, body, rest); err != nil {
-			return nil, err
-		}
+		b.payload(b.s.payload, body, rest)
 	case len(rest) > 0:
 		if err := b.body(rest); err != nil {
 			return nil, err
@@ -81,11 +79,11 @@ func (b *binder) body(rest []byte) error {
 	return nil // checkInput reads it; a duplicate of a bound member is a duplicate name there
 }
 
-func (b *binder) payload(m *member, body, rest []byte) error {
+func (b *binder) payload(m *member, body, rest []byte) {
 	switch {
 	case m.shape.kind == kindBlob:
 		if len(body) == 0 {
-			return nil
+			return
 		}
 		b.name(m)
 		b.out = append(b.out, '"')
@@ -93,7 +91,7 @@ func (b *binder) payload(m *member, body, rest []byte) error {
 		b.out = append(b.out, '"', ',')
 	case m.shape.kind == kindString:
 		if len(body) == 0 {
-			return nil
+			return
 		}
 		b.name(m)
 		b.quote(string(body))
@@ -102,7 +100,6 @@ func (b *binder) payload(m *member, body, rest []byte) error {
 		b.name(m)
 		b.out = append(append(b.out, rest...), ',')
 	}
-	return nil
 }
 
 func (b *binder) member(m *member, taken map[string]bool) error {
@@ -205,7 +202,7 @@ func (b *binder) list(s *shape, timeFormat string, values []string) error {
 // scalar writes the text of a bound member as JSON by its type. Text that is no
 // value of the type stays a string, which checkInput then names.
 func (b *binder) scalar(s *shape, format, defaultFormat, v string) error {
-	switch s.kind {
+	switch s.kind { //nolint:exhaustive // the others are text
 	case kindInteger, kindLong, kindFloat, kindDouble:
 		if f, err := strconv.ParseFloat(v, 64); err == nil && json.Valid([]byte(v)) && f == f {
 			b.out = append(b.out, v...)

@@ -139,7 +139,7 @@ func (c *compiler) compile(name string) (*shape, error) {
 		}
 	}
 	var err error
-	switch k {
+	switch k { //nolint:exhaustive // scalars have no parts
 	case kindStructure:
 		err = c.structure(s, r)
 	case kindList:

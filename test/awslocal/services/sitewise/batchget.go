@@ -107,7 +107,7 @@ func (s *Service) batchGetHistory(_ context.Context, c *kernel.Call) (any, error
 	for i, e := range in.Entries {
 		ids[i] = e.EntryID
 	}
-	return s.pages(c, ids, in.NextToken, in.MaxResults, func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken) {
+	return pages(ids, in.NextToken, in.MaxResults, func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken) {
 		e := &in.Entries[i]
 		p, err := s.find(c, e.propertyRef)
 		if err != nil {
@@ -145,7 +145,7 @@ func (s *Service) batchGetAggregates(_ context.Context, c *kernel.Call) (any, er
 	for i, e := range in.Entries {
 		ids[i] = e.EntryID
 	}
-	return s.pages(c, ids, in.NextToken, in.MaxResults, func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken) {
+	return pages(ids, in.NextToken, in.MaxResults, func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken) {
 		e := &in.Entries[i]
 		p, err := s.find(c, e.propertyRef)
 		if err != nil {
@@ -172,7 +172,7 @@ func (s *Service) batchGetAggregates(_ context.Context, c *kernel.Call) (any, er
 
 // pages reads entry after entry until the page is full. read returns how many
 // values it added, and where to go on when it could not finish.
-func (s *Service) pages(c *kernel.Call, ids []string, token string, limit int, read func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken)) (any, error) {
+func pages(ids []string, token string, limit int, read func(i int, at batchToken, limit int, out *entryResult) (int, *batchToken)) (any, error) {
 	if err := duplicate(ids); err != nil {
 		return nil, err
 	}

@@ -100,10 +100,10 @@ func (p *modelProperty) describedType() object {
 		return object{"measurement": object{}}
 	case transform:
 		return object{"transform": object{"expression": p.source, "variables": variables}}
-	default:
-		tumbling := with(object{"interval": p.window.text}, "offset", p.window.offsetText)
-		return object{"metric": object{"expression": p.source, "variables": variables, "window": object{"tumbling": tumbling}}}
+	case metric:
 	}
+	tumbling := with(object{"interval": p.window.text}, "offset", p.window.offsetText)
+	return object{"metric": object{"expression": p.source, "variables": variables, "window": object{"tumbling": tumbling}}}
 }
 
 func (s *Service) describeAssetModel(_ context.Context, c *kernel.Call) (any, error) {

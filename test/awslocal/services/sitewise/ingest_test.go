@@ -180,8 +180,8 @@ func TestValuesOutliveTheProcess(t *testing.T) {
 	state := t.TempDir()
 	first := start(t, state)
 	first.deploy(t)
-	first.put(t, "/cell-1/voltage", noon, time.Second, 3, 4)
-	first.put(t, "/cell-1/current", noon, time.Second, 2, 2)
+	first.put(t, "/cell-1/voltage", noon, 3, 4)
+	first.put(t, "/cell-1/current", noon, 2, 2)
 
 	second := start(t, state) // the first was not closed: a kill
 	second.deploy(t)

@@ -16,7 +16,7 @@ import (
 // GetAssetPropertyValueHistory).
 func TestHistoryBoundsOrderAndPages(t *testing.T) {
 	p := newPlant(t)
-	p.put(t, "/cell-1/voltage", noon, time.Second, 0, 1, 2, 3, 4, 5)
+	p.put(t, "/cell-1/voltage", noon, 0, 1, 2, 3, 4, 5)
 	for _, size := range []int32{1, 2, 3, 10} {
 		in := &iotsitewise.GetAssetPropertyValueHistoryInput{
 			PropertyAlias: aws.String("/cell-1/voltage"), MaxResults: aws.Int32(size),
@@ -68,8 +68,8 @@ func TestAggregates(t *testing.T) {
 	p := newPlant(t)
 	// (12:00, 12:01] holds 2, 4, 4, 4, 5, 5, 7, 9: mean 5, population deviation 2,
 	// the textbook example; 12:00:00 itself ends the window before.
-	p.put(t, "/cell-1/voltage", noon, time.Second, 100, 2, 4, 4, 4, 5, 5, 7, 9)
-	p.put(t, "/cell-1/voltage", noon.Add(90*time.Second), time.Second, 1, 3)
+	p.put(t, "/cell-1/voltage", noon, 100, 2, 4, 4, 4, 5, 5, 7, 9)
+	p.put(t, "/cell-1/voltage", noon.Add(90*time.Second), 1, 3)
 	p.clock.set(noon.Add(100 * time.Second))
 	get := func(order types.TimeOrdering, size int32) []types.AggregatedValue {
 		var all []types.AggregatedValue
@@ -108,8 +108,8 @@ func TestAggregates(t *testing.T) {
 
 func TestBatchReads(t *testing.T) {
 	p := newPlant(t)
-	p.put(t, "/cell-1/voltage", noon, time.Second, 1, 2, 3)
-	p.put(t, "/cell-2/voltage", noon, time.Second, 4, 5)
+	p.put(t, "/cell-1/voltage", noon, 1, 2, 3)
+	p.put(t, "/cell-2/voltage", noon, 4, 5)
 	values, err := p.client.BatchGetAssetPropertyValue(t.Context(), &iotsitewise.BatchGetAssetPropertyValueInput{
 		Entries: []types.BatchGetAssetPropertyValueEntry{
 			{EntryId: aws.String("a"), PropertyAlias: aws.String("/cell-1/voltage")},

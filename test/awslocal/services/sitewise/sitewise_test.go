@@ -145,15 +145,15 @@ func value(at time.Time, v types.Variant, q types.Quality) types.AssetPropertyVa
 
 func double(f float64) types.Variant { return types.Variant{DoubleValue: &f} }
 
-// put writes good doubles to an alias and wants no error.
-func (p *plant) put(t testing.TB, alias string, at time.Time, step time.Duration, values ...float64) {
+// put writes good doubles to an alias, a second apart, and wants no error.
+func (p *plant) put(t testing.TB, alias string, at time.Time, values ...float64) {
 	t.Helper()
 	for len(values) > 0 {
 		n := min(10, len(values))
 		var list []types.AssetPropertyValue
 		for _, v := range values[:n] {
 			list = append(list, value(at, double(v), types.QualityGood))
-			at = at.Add(step)
+			at = at.Add(time.Second)
 		}
 		values = values[n:]
 		out := p.batch(t, types.PutAssetPropertyValueEntry{EntryId: aws.String("e"), PropertyAlias: &alias, PropertyValues: list})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
@@ -310,8 +309,8 @@ func checkSamples(samples []sampleReply, d *definition, sp span) error {
 			return fmt.Errorf("value %d: its time %s is outside of (%s, %s]", i+1, v.Time, sp.startText, sp.endText)
 		case i > 0 && sp.descending && at.After(last), i > 0 && !sp.descending && at.Before(last):
 			return fmt.Errorf("value %d: its time %s is out of order", i+1, v.Time)
-		case !strings.HasPrefix(string(v.Value), `{"`+memberOf[d.dataType.kind]+`":`) && !hasMember(v.Value, memberOf[d.dataType.kind]):
-			return fmt.Errorf("value %d: the type is %s, so it must have a %s", i+1, d.dataType.kind, memberOf[d.dataType.kind])
+		case !hasMember(v.Value, memberOf[d.dataType.kind]):
+			return fmt.Errorf("value %d: the type is %s, so it must have a %s and nothing else", i+1, d.dataType.kind, memberOf[d.dataType.kind])
 		}
 		last = at
 	}

@@ -3,6 +3,7 @@ package twinmaker
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
 )
@@ -76,11 +77,7 @@ func (s *Service) Provides() map[string]func(context.Context, *kernel.Resource) 
 
 // arn is the ARN of a workspace or of something in it.
 func (s *Service) arn(workspace string, path ...string) string {
-	resource := "workspace/" + workspace
-	for _, p := range path {
-		resource += "/" + p
-	}
-	return s.Identity.ARN("iottwinmaker", resource)
+	return s.Identity.ARN("iottwinmaker", strings.Join(append([]string{"workspace", workspace}, path...), "/"))
 }
 
 // authorize asks for the call's action on a workspace and what in it the call is

@@ -222,7 +222,7 @@ func (c conditional) eval(s *scope) Value {
 }
 
 func (v Value) String() string {
-	switch v.kind {
+	switch v.kind { //nolint:exhaustive // none is left
 	case number:
 		return strconv.FormatFloat(v.number, 'g', -1, 64)
 	case text:

@@ -192,7 +192,7 @@ func (p *parser) calls() bool {
 
 func (p *parser) primary() (node, error) {
 	t := p.tok
-	switch t.kind {
+	switch t.kind { //nolint:exhaustive // the others begin no value
 	case tokenNumber:
 		f, err := strconv.ParseFloat(t.text, 64)
 		if err != nil {
