@@ -9,16 +9,20 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iottwinmaker"
 	twintypes "github.com/aws/aws-sdk-go-v2/service/iottwinmaker/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livetwin/livetwin/events"
 	"github.com/livetwin/livetwin/internal/calibration"
 	"github.com/livetwin/livetwin/internal/replay"
 	"github.com/livetwin/livetwin/internal/simulate"
 	"github.com/livetwin/livetwin/internal/telemetry"
+	"github.com/livetwin/livetwin/internal/twin"
 	"github.com/livetwin/livetwin/test/walk"
 )
 
@@ -53,6 +57,7 @@ func TestLoop(t *testing.T) {
 		{"TwinMakerAnswers", twinMakerAnswers},
 		{"Status", status},
 		{"TheSameWindowTwice", sameWindowTwice},
+		{"AnEventStartsARecalibration", eventStarts},
 		{"LateSamplesAreCounted", lateSamples},
 		{"Rollback", rollback},
 		{"NewSamplesAfterARollback", afterRollback},
@@ -205,7 +210,32 @@ func twinMakerAnswers(t *testing.T, p *plant) {
 		assert.Greater(t, order[i-1], order[i], "descending")
 	}
 
-	// Telemetry comes through TwinMaker's own SiteWise connector, the alarm through ours.
+	// Telemetry comes through TwinMaker's own SiteWise connector.
+	telemetered := iottwinmaker.GetPropertyValueHistoryInput{
+		WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1"), ComponentName: aws.String(twin.TelemetryComponent),
+		StartTime: aws.String(monday.Format(time.RFC3339)), EndTime: aws.String(monday.Add(time.Hour).Format(time.RFC3339)),
+	}
+	series := telemetry.AliasOf(twinName, "cell-1", "voltage")
+	telemetered.SelectedProperties = []string{p.telemetryProperty("voltage")}
+	res, err := api.GetPropertyValueHistory(t.Context(), &telemetered)
+	require.NoError(t, err)
+	require.NotEmpty(t, res.PropertyValues)
+	stored := map[int64]float64{}
+	for s, err := range p.historian().Samples(t.Context(), series, monday.Add(-time.Second), monday.Add(time.Hour)) {
+		require.NoError(t, err)
+		stored[s.Time.UnixMilli()] = s.Value
+	}
+	for _, v := range res.PropertyValues[0].Values {
+		at, err := time.Parse(time.RFC3339Nano, aws.ToString(v.Time))
+		require.NoError(t, err)
+		assert.InDelta(t, stored[at.UnixMilli()], aws.ToFloat64(v.Value.DoubleValue), 0, aws.ToString(v.Time))
+	}
+	_, err = api.GetPropertyValue(t.Context(), &iottwinmaker.GetPropertyValueInput{
+		WorkspaceId: telemetered.WorkspaceId, EntityId: telemetered.EntityId, ComponentName: telemetered.ComponentName, SelectedProperties: telemetered.SelectedProperties,
+	})
+	require.NoError(t, err)
+
+	// The alarm comes through our connector.
 	alarm, err := api.GetPropertyValueHistory(t.Context(), &iottwinmaker.GetPropertyValueHistoryInput{
 		WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1"), ComponentName: aws.String("low-health"),
 		SelectedProperties: []string{"alarm_status"},
@@ -214,6 +244,21 @@ func twinMakerAnswers(t *testing.T, p *plant) {
 	require.NoError(t, err)
 	require.NotEmpty(t, alarm.PropertyValues)
 	assert.Equal(t, "NORMAL", aws.ToString(alarm.PropertyValues[0].Values[0].Value.StringValue), "a new cell is healthy")
+}
+
+// telemetryProperty is the name that TwinMaker's SiteWise connector gives a
+// property: Property_ and the property's id.
+func (p *plant) telemetryProperty(name string) string {
+	p.t.Helper()
+	e, err := iottwinmaker.NewFromConfig(p.config).GetEntity(p.t.Context(), &iottwinmaker.GetEntityInput{WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1")})
+	require.NoError(p.t, err)
+	for id, property := range e.Components[twin.TelemetryComponent].Properties {
+		if aws.ToString(property.Definition.DisplayName) == name {
+			return id
+		}
+	}
+	require.Fail(p.t, "the telemetry component has no property "+name)
+	return ""
 }
 
 // statusReport is the part of `livetwin status --json` that the tests read.
@@ -278,6 +323,25 @@ func sameWindowTwice(t *testing.T, p *plant) {
 	for _, asset := range assets {
 		assert.Equal(t, before[asset], p.champion(asset), "nothing was assimilated twice")
 	}
+}
+
+// eventStarts asks for a recalibration over the event bus, as a plant system
+// would: it runs and finds every asset idle.
+func eventStarts(t *testing.T, p *plant) {
+	before := len(p.executions(types.ExecutionStatusSucceeded))
+	request := events.RecalibrationRequested{
+		Origin:      events.Origin{Twin: twinName, Stage: stage, ID: "a-request"},
+		Calibration: health, WindowEnd: p.now().Truncate(time.Second),
+	}
+	detail, err := json.Marshal(request)
+	require.NoError(t, err)
+	res, err := eventbridge.NewFromConfig(p.config).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{{
+		Source: aws.String(request.Source()), DetailType: aws.String(request.DetailType()), Detail: aws.String(string(detail)),
+	}}})
+	require.NoError(t, err)
+	require.Zero(t, res.FailedEntryCount)
+	p.until(p.now())
+	assert.Len(t, p.executions(types.ExecutionStatusSucceeded), before+1)
 }
 
 // lateSamples writes two samples inside of what was assimilated before the
