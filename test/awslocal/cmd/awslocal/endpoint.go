@@ -137,8 +137,6 @@ func (c *upCommand) services(e *endpoint, keyring iam.Keyring, models *apimodel.
 		return err
 	}
 	e.closers = append(e.closers, closer(machines.Close))
-	// A task that waits for a job hears of its end on the bus, as in AWS.
-	bus.Observe(func(event events.Event) { machines.Observe(event.Source, event.DetailType, event.Detail) })
 	// A task that waits for a job goes on when the bus says that the job ended.
 	bus.Observe(func(event events.Event) { machines.Observe(event.Source, event.DetailType, event.Detail) })
 	twinModel, err := models.Service("iottwinmaker")
