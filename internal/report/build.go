@@ -26,7 +26,7 @@ const (
 func Build(d *definition.Definition, c *definition.Calibration, runs map[string][]calibration.Diagnostics) *Report {
 	r := &Report{
 		Version: Version, Twin: d.Twin, Title: d.Title, Calibration: c.Spec.Name,
-		Cycles: Range{From: scorecard.First}, Cells: []Cell{},
+		Cycles: Range{From: scorecard.First}, Cells: []Cell{}, AlarmStates: []AlarmState{},
 	}
 	if k, ok := c.Spec.Constants["end_of_life_capacity"]; ok {
 		r.EndOfLife = k.Value

@@ -49,7 +49,7 @@ func (r *Report) sections() ([]Section, error) {
 		{
 			Title: "Voltage of the last discharge",
 			Text: "The line is the measured voltage under load. The marks were published after the discharge before, hours ahead: the voltage expected 5, 15 and 25 minutes " +
-				"into the load, with its 90 % interval.",
+				"into the load, with its 90 % interval. A mark at the cut-off voltage says that the discharge is over by then.",
 			Figures: a.perCell(a.voltage),
 		},
 		{

@@ -33,6 +33,8 @@ type Report struct {
 	Cells  []Cell  `json:"cells"`
 	Floors []Floor `json:"floors"`
 
+	AlarmStates []AlarmState `json:"alarm_states"` // changes, as TwinMaker tells them
+
 	Telemetry Telemetry `json:"telemetry"`
 	TwinMaker Readback  `json:"twinmaker"`
 
@@ -49,6 +51,15 @@ type Range struct {
 type Alarm struct {
 	Title     string  `json:"title"`
 	Threshold float64 `json:"threshold"`
+}
+
+// An AlarmState is a state that an alarm of a cell took.
+type AlarmState struct {
+	Cell  string    `json:"cell"`
+	Alarm string    `json:"alarm"`
+	Title string    `json:"title"`
+	Time  time.Time `json:"time"`
+	State string    `json:"state"`
 }
 
 // Quantiles of a distribution.

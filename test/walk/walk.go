@@ -43,12 +43,21 @@ type Site struct {
 	Patience time.Duration
 }
 
-// Walk takes the walk. It writes simulated telemetry to every calibrated asset.
+// Walk takes the walk. It writes simulated telemetry to every calibrated asset,
+// and refuses a twin that is calibrated beyond where that telemetry begins.
 func Walk(t *testing.T, s Site) {
 	t.Helper()
 	require.NotEmpty(t, s.Twin.Definition.Calibrations, "the deployed twin has no calibration")
 	w := &walker{Site: s, t: t, calibration: &s.Twin.Definition.Calibrations[0], store: s.Twin.Store()}
 
+	for _, asset := range w.calibration.Assets {
+		c, _, err := w.store.Champion(t.Context(), w.key(asset))
+		if err == nil {
+			require.True(t, c.Watermark.Before(s.Start), "%s is calibrated up to %s: the walk's telemetry begins at %s and would be late; wait, or deploy a twin for the walk alone", asset, c.Watermark, s.Start)
+			continue
+		}
+		require.ErrorIs(t, err, calibration.ErrNotFound)
+	}
 	first, second := w.telemetry()
 	last := s.Feed(t, first)
 	end := w.recalibrate("first")

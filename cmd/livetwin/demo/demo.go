@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -73,6 +74,7 @@ type session struct {
 	runs            map[string][]calibration.Diagnostics // by asset, the oldest first
 	telemetryCounts report.Telemetry
 	readback        report.Readback
+	alarms          []report.AlarmState
 }
 
 // Run runs the demo. An error names the step that failed; everything that was
@@ -84,6 +86,11 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 	if err := s.preflight(); err != nil {
 		return err
 	}
+	unlock, err := lock(c.Out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	defer func() {
 		if s.endpoint != nil {
 			err = errors.Join(err, s.endpoint.Stop())
@@ -136,6 +143,23 @@ func (s *session) preflight() error {
 		return fmt.Errorf("demo: %s missing: run it from the repository's folder with make demo, which builds them", strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// lock takes the demo's folder for this process: two demos in one folder would
+// remove each other's state. The lock ends with the process, however it ends.
+func lock(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // of the user's own
+		return nil, fmt.Errorf("demo: make its folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(folder, ".lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the demo's folder
+	if err != nil {
+		return nil, fmt.Errorf("demo: lock its folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, fmt.Errorf("demo: another demo runs in %s (%w): wait for it, or choose another folder with --out", folder, err)
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // stop ends the endpoint; what it leaves is in the log.

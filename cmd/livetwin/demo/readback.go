@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iottwinmaker/types"
 
 	"github.com/livetwin/livetwin/internal/calibration"
+	"github.com/livetwin/livetwin/internal/report"
+	"github.com/livetwin/livetwin/internal/twin/definition"
 )
 
 // maxSelected is TwinMaker's limit on properties of one request.
@@ -54,6 +56,77 @@ func (s *session) readBack(ctx context.Context) error {
 		}
 	}
 	s.out.detail("%d values of %d series are the ones that were published", s.readback.Values, s.readback.Series)
+	for i := range s.definition.Alarms {
+		if a := &s.definition.Alarms[i]; a.Calibration == s.calibration.Spec.Name {
+			for _, asset := range a.Assets {
+				if err := s.readAlarm(ctx, api, a, asset); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, a := range s.alarms {
+		if a.State != normal {
+			s.out.detail("alarm %q of %s went %s at %s", a.Title, a.Cell, a.State, short(a.Time))
+		}
+	}
+	return nil
+}
+
+// States of an alarm that nobody acknowledged or snoozed.
+const (
+	normal = "NORMAL"
+	active = "ACTIVE"
+)
+
+// readAlarm asks TwinMaker for the states of an alarm and compares them with
+// what the published values make of its threshold.
+func (s *session) readAlarm(ctx context.Context, api *iottwinmaker.Client, alarm *definition.Alarm, asset string) error {
+	var want []report.AlarmState
+	for _, d := range s.runs[asset] {
+		for _, p := range d.Predictions {
+			if calibration.QuantileName(p.Output, p.Quantile) != alarm.Property {
+				continue
+			}
+			state := normal
+			if alarm.Comparison.Holds(p.Value, alarm.Threshold) {
+				state = active
+			}
+			if len(want) == 0 || want[len(want)-1].State != state {
+				want = append(want, report.AlarmState{Cell: asset, Alarm: alarm.Name, Title: alarm.Title, Time: d.WindowEnd.UTC(), State: state})
+			}
+		}
+	}
+	runs := s.runs[asset]
+	if len(runs) == 0 {
+		return nil
+	}
+	var got []report.AlarmState
+	pages := iottwinmaker.NewGetPropertyValueHistoryPaginator(api, &iottwinmaker.GetPropertyValueHistoryInput{
+		WorkspaceId: &s.twin.Workspace, EntityId: &asset, ComponentName: &alarm.Name,
+		SelectedProperties: []string{"alarm_status"}, OrderByTime: types.OrderByTimeAscending,
+		StartTime: aws.String(runs[0].WindowEnd.Add(-time.Second).UTC().Format(time.RFC3339)),
+		EndTime:   aws.String(runs[len(runs)-1].WindowEnd.UTC().Format(time.RFC3339)),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("history of alarm %s of %s: %w", alarm.Name, asset, err)
+		}
+		for _, series := range page.PropertyValues {
+			for _, v := range series.Values {
+				at, err := time.Parse(time.RFC3339Nano, aws.ToString(v.Time))
+				if err != nil {
+					return fmt.Errorf("TwinMaker answers for alarm %s of %s with time %q: %w", alarm.Name, asset, aws.ToString(v.Time), err)
+				}
+				got = append(got, report.AlarmState{Cell: asset, Alarm: alarm.Name, Title: alarm.Title, Time: at.UTC(), State: aws.ToString(v.Value.StringValue)})
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("alarm %s of %s: TwinMaker answers %v, the published values make it %v", alarm.Name, asset, got, want)
+	}
+	s.alarms = append(s.alarms, got...)
 	return nil
 }
 

@@ -18,6 +18,7 @@ func (s *session) writeReport(context.Context) error {
 	r := report.Build(&s.definition, s.calibration, s.runs)
 	r.Source, r.Real = s.source, s.Data != ""
 	r.Telemetry, r.TwinMaker = s.telemetryCounts, s.readback
+	r.AlarmStates = append(r.AlarmStates, s.alarms...)
 	for i, c := range r.Cells {
 		r.Cells[i].Voltage = s.lastDischarge(c.Cell)
 	}
