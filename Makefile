@@ -107,7 +107,7 @@ fuzz: ## fuzz every target for FUZZTIME
 	@for module in . test/awslocal; do (cd $$module; \
 	  grep -rlE '^func Fuzz' --include='*_test.go' . | grep -v node_modules | grep -v '^./build/' | { [[ $$module == . ]] && grep -v '^./test/awslocal/' || cat; } | while read -r file; do \
 	    for target in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$file | cut -d' ' -f2); do \
-	      echo "fuzz $$target in $$(dirname $$file)"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$(dirname $$file); \
+	      echo "fuzz $$target in $$(dirname $$file)"; go test -run '^$$' -fuzz "^$$target$$" -fuzzminimizetime 1x -fuzztime $(FUZZTIME) $$(dirname $$file); \
 	    done; done); done
 
 golden: ## rewrite golden files; read the diff before you commit it
