@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
 
 	"github.com/livetwin/livetwin/internal/calibration"
+	"github.com/livetwin/livetwin/internal/plant/cell"
 	"github.com/livetwin/livetwin/internal/report"
 )
 
@@ -22,15 +26,18 @@ type console struct {
 	out     io.Writer
 	dynamic bool
 	pending bool // a progress line is shown
-	width   int
+	width   int  // of the terminal; 0: lines are as long as they are
 	step    string
 	details []string
 }
 
 func newConsole(out io.Writer) *console {
-	c := &console{out: out, width: 60}
+	c := &console{out: out}
 	if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("CI") == "" {
 		c.dynamic = true
+		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil { // else lines are as long as they are
+			c.width = int(size.Col)
+		}
 	}
 	return c
 }
@@ -77,31 +84,38 @@ func (c *console) progress(until time.Time, share float64) {
 	}
 }
 
-const rowFormat = "  %-16s  %-10s %5s  %-8s  %-22s  %8s  %6s  %6s  %7s  %s"
+const rowFormat = "  %-16s  %-10s %5s  %-8s  %8s  %-22s  %7s  %6s  %8s  "
 
 func (c *console) header() {
 	c.line("%s", c.step)
-	c.line(rowFormat, "window end", "cell", "cycle", "outcome", "capacity [90 %], A.h", "measured", "SoH", "NIS", "gain", "why")
+	c.line(rowFormat+"%s", "window end", "cell", "cycle", "outcome", "measured", "predicted [90 %], A.h", "SoH", "NIS", "gain", "why")
 }
 
-// row shows one recalibration.
+// row shows one recalibration. Measured and predicted are the capacity of its
+// last cycle and what was predicted of it when the load set in: the figures of
+// the report are made of these.
 func (c *console) row(d calibration.Diagnostics) {
 	scores := d.ChallengerScores
 	if d.Decision.Outcome == calibration.Rejected && d.ChampionScores != nil {
 		scores = *d.ChampionScores
 	}
-	cycle, measured := "", ""
+	cycle, measured, predicted, health, gain := "", "–", "–", "–", "–"
 	for _, s := range d.Segments {
-		cycle = fmt.Sprint(s.Index)
+		cycle, measured, predicted = strconv.Itoa(s.Index), "–", "–"
 		for _, f := range s.Forecasts {
-			if f.Name == "capacity" && f.Measured != nil {
+			if f.Name != cell.Capacity {
+				continue
+			}
+			if f.Measured != nil {
 				measured = fmt.Sprintf("%.4f", *f.Measured)
+			}
+			if q := f.Onset; q != nil {
+				predicted = fmt.Sprintf("%.4f [%.3f, %.3f]", q.P50, q.P05, q.P95)
 			}
 		}
 	}
-	capacity, health, gain := "", "", ""
-	if q := report.Published(d, "capacity"); q != nil {
-		capacity = fmt.Sprintf("%.4f [%.3f, %.3f]", q.P50, q.P05, q.P95)
+	if n := len(d.Segments); n > 1 {
+		cycle = fmt.Sprintf("%d-%s", d.Segments[0].Index, cycle)
 	}
 	if q := report.Published(d, "state_of_health"); q != nil {
 		health = fmt.Sprintf("%.1f %%", 100*q.P50)
@@ -109,36 +123,85 @@ func (c *console) row(d calibration.Diagnostics) {
 	if d.Decision.Gain != nil {
 		gain = fmt.Sprintf("%+.3f", *d.Decision.Gain)
 	}
-	c.line(rowFormat, short(d.WindowEnd), d.Asset, cycle, d.Decision.Outcome, capacity, measured, health,
-		fmt.Sprintf("%.2f", scores.NIS), gain, c.fit(d.Decision.Reason))
-}
-
-// fit shortens a text to what fits beside a row.
-func (c *console) fit(text string) string {
-	if r := []rune(text); len(r) > c.width {
-		return string(r[:c.width-1]) + "…"
+	row := fmt.Sprintf(rowFormat, short(d.WindowEnd), d.Asset, cycle, d.Decision.Outcome, measured, predicted, health,
+		fmt.Sprintf("%.2f", scores.NIS), gain)
+	for _, line := range beside(row, why(d.Decision), c.width) {
+		c.line("%s", line)
 	}
-	return text
 }
 
-// figures shows the report's table.
+// why is the reason of a decision in short: the numbers of a promotion are in
+// the columns beside it, what speaks against one is told in full.
+func why(d calibration.Decision) string {
+	reason, _, _ := strings.Cut(d.Reason, "; ")
+	if d.Outcome == calibration.Promoted {
+		reason, _, _ = strings.Cut(reason, ": ")
+	}
+	return reason
+}
+
+// leastBeside is how many columns a text needs beside a row; with fewer it
+// goes below.
+const leastBeside = 24
+
+// beside puts a text to the right of a row and breaks it between words to a
+// width, 0 for one line of any length.
+func beside(row, text string, width int) []string {
+	indent := utf8.RuneCountInString(row)
+	if width == 0 || indent+utf8.RuneCountInString(text) <= width {
+		return []string{row + text}
+	}
+	lines := []string{row}
+	if width-indent < leastBeside {
+		indent = 6
+		lines = append(lines, strings.Repeat(" ", indent))
+	}
+	room, used := width-indent, 0
+	for word := range strings.FieldsSeq(text) {
+		n := utf8.RuneCountInString(word)
+		last := len(lines) - 1
+		switch {
+		case used == 0:
+			lines[last] += word
+			used = n
+		case used+1+n <= room:
+			lines[last] += " " + word
+			used += 1 + n
+		default:
+			lines = append(lines, strings.Repeat(" ", indent)+word)
+			used = n
+		}
+	}
+	return lines
+}
+
+// figures shows the report's table, and beside it what the figures include
+// that the twin did not believe.
 func (c *console) figures(r *report.Report) {
 	number := func(v *float64, factor float64, digits int) string {
 		if v == nil {
 			return "–"
 		}
-		return fmt.Sprintf("%.*f", digits, factor**v)
+		return strconv.FormatFloat(factor**v, 'f', digits, 64)
 	}
-	c.detail("cycles %d to %d", r.Cycles.From, r.Cycles.To)
-	c.detail("%-10s %14s %12s %12s %11s %11s %14s %12s", "cell", "capacity RMSE", "persistence", "frozen", "coverage90", "width90", "voltage RMSE", "last cycle")
+	c.detail("cycles %d to %d; capacities in A.h, voltages in mV, each beside what simpler predictions give", r.Cycles.From, r.Cycles.To)
+	c.detail("%-10s %13s %11s %8s %8s %8s %12s %11s", "cell", "capacity RMSE", "last value", "frozen", "in 90 %", "width", "voltage RMSE", "last cycle")
 	for _, x := range r.Cells {
-		c.detail("%-10s %10s A.h %8s A.h %8s A.h %11s %7s A.h %11s mV %9s mV", x.Cell,
+		c.detail("%-10s %13s %11s %8s %8s %8s %12s %11s", x.Cell,
 			number(x.CapacityRMSE, 1, 4), number(x.PersistenceRMSE, 1, 4), number(x.FrozenRMSE, 1, 4),
 			number(x.Coverage90, 1, 2), number(x.Width90, 1, 4), number(x.VoltageRMSE, 1e3, 1), number(x.LastCycleRMSE, 1e3, 1))
 	}
+	for _, x := range r.Cells {
+		if cycles := x.RejectedCycles(r.Cycles); cycles != "" {
+			c.detail("%s: the figures include what the twin rejected: %s", x.Cell, cycles)
+		}
+		if x.CapacityRMSE == nil {
+			c.detail("%s: no figures: they start with cycle %d, its telemetry ends before", x.Cell, r.Cycles.From)
+		}
+	}
 	for _, f := range r.Floors {
 		if r.Real && !f.Holds {
-			c.detail("floor not reached: %s: %s %s, want %s (%s)", f.Figure, number(f.Worst, 1, 4), f.Unit, f.Limit, f.Cell)
+			c.detail("floor not reached: %s: %s, want %s (%s)", f.Figure, strings.TrimSpace(number(f.Worst, 1, 4)+" "+f.Unit), f.Limit, f.Cell)
 		}
 	}
 }
