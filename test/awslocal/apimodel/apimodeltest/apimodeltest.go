@@ -142,16 +142,19 @@ func (s *Server) fail(tb testing.TB, w http.ResponseWriter, err error) {
 
 // Config is an SDK configuration whose client reaches the server under any host
 // name, so that host prefixes such as data. need no name service.
-func (s *Server) Config() aws.Config {
+func (s *Server) Config() aws.Config { return Config(s.address) }
+
+// Config is Server.Config for a server in another process, by its host and port.
+func Config(address string) aws.Config {
 	dialer := &net.Dialer{}
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, s.address)
+			return dialer.DialContext(ctx, network, address)
 		},
 		MaxIdleConnsPerHost: 8,
 	}}
 	return aws.Config{
-		Region: Identity.Region, HTTPClient: client, BaseEndpoint: aws.String("http://" + s.address),
+		Region: Identity.Region, HTTPClient: client, BaseEndpoint: aws.String("http://" + address),
 		Credentials:      credentials.NewStaticCredentialsProvider("AKIDTEST", "secret", ""),
 		RetryMaxAttempts: 1,
 	}
