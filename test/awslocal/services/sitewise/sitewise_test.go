@@ -148,12 +148,18 @@ func double(f float64) types.Variant { return types.Variant{DoubleValue: &f} }
 // put writes good doubles to an alias, a second apart, and wants no error.
 func (p *plant) put(t testing.TB, alias string, at time.Time, values ...float64) {
 	t.Helper()
+	p.putEvery(t, time.Second, alias, at, values...)
+}
+
+// putEvery writes good doubles to an alias, a step apart, and wants no error.
+func (p *plant) putEvery(t testing.TB, step time.Duration, alias string, at time.Time, values ...float64) {
+	t.Helper()
 	for len(values) > 0 {
 		n := min(10, len(values))
 		var list []types.AssetPropertyValue
 		for _, v := range values[:n] {
 			list = append(list, value(at, double(v), types.QualityGood))
-			at = at.Add(time.Second)
+			at = at.Add(step)
 		}
 		values = values[n:]
 		out := p.batch(t, types.PutAssetPropertyValueEntry{EntryId: aws.String("e"), PropertyAlias: &alias, PropertyValues: list})

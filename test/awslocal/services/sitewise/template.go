@@ -1,9 +1,10 @@
 package sitewise
 
 import (
-	"bytes"
-	"encoding/json"
+	stdjson "encoding/json"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/livetwin/livetwin/test/awslocal/kernel"
 )
@@ -18,9 +19,9 @@ type (
 		AssetModelDescription     string
 		AssetModelProperties      []propertyTemplate
 		AssetModelHierarchies     []hierarchyTemplate
-		AssetModelCompositeModels []json.RawMessage
+		AssetModelCompositeModels []stdjson.RawMessage
 		EnforcedAssetModelInterfaceRelationships,
-		Tags json.RawMessage
+		Tags stdjson.RawMessage
 	}
 
 	propertyTemplate struct {
@@ -50,7 +51,7 @@ type (
 				HierarchyLogicalID  string `json:"HierarchyLogicalId"`
 				HierarchyID         string `json:"HierarchyId"`
 				HierarchyExternalID string `json:"HierarchyExternalId"`
-				PropertyPath        json.RawMessage
+				PropertyPath        stdjson.RawMessage
 			}
 		}
 		Window *struct {
@@ -73,7 +74,7 @@ type (
 		AssetModelID     string `json:"AssetModelId"`
 		AssetProperties  []assetPropertyTemplate
 		AssetHierarchies []assetHierarchyTemplate
-		Tags             json.RawMessage
+		Tags             stdjson.RawMessage
 	}
 
 	assetPropertyTemplate struct {
@@ -93,12 +94,11 @@ type (
 	}
 )
 
-// decodeTemplate reads a resource's properties; an unknown one is an error, as
-// it is in CloudFormation.
+// decodeTemplate reads a resource's properties. Their case counts, and an
+// unknown one is an error, as in CloudFormation.
 func decodeTemplate(r *kernel.Resource, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(r.Properties))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	err := json.Unmarshal(r.Properties, v, json.RejectUnknownMembers(true), json.MatchCaseInsensitiveNames(false))
+	if err != nil {
 		return fmt.Errorf("properties of %s (%s): %w", r.LogicalID, r.Type, err)
 	}
 	return nil
