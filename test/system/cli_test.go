@@ -117,6 +117,9 @@ func TestAnInterruptedDemoLeavesNoProcessBehind(t *testing.T) {
 				_, err := os.Stat(filepath.Join(root, out, marker))
 				return err == nil
 			}, time.Minute, 5*time.Millisecond)
+			_, errs, code := run(t, os.Environ(), "demo", "--out", out)
+			assert.Equal(t, 3, code)
+			assert.Contains(t, errs, "another demo runs in "+out)
 			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 			err := cmd.Wait()
 			require.Error(t, err)
