@@ -91,6 +91,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(stderr, err)
+		if a := advice(err); a != "" {
+			fmt.Fprintln(stderr, "\n"+a)
+		}
 		return exitCode(ctx, err)
 	}
 	return 0

@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -85,5 +89,61 @@ func TestExitCodes(t *testing.T) {
 			assert.Equal(t, c.code, code, errs)
 			assert.Contains(t, errs, c.says)
 		})
+	}
+}
+
+// Every command that needs AWS says what to do when it cannot reach it.
+func TestAdviceOnTheWayToAWS(t *testing.T) {
+	closed, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	nobody := "http://" + closed.Addr().String()
+	require.NoError(t, closed.Close())
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"__type":"UnrecognizedClientException","message":"no such key"}`)
+	}))
+	t.Cleanup(refuses.Close)
+	absent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		fmt.Fprint(w, `{"Parameters":[],"InvalidParameters":["/livetwin/battery-storage/local/runs-table"]}`)
+	}))
+	t.Cleanup(absent.Close)
+	recorded := t.TempDir()
+	_, errs, code := livetwin(t, "simulate", recorded, "--cycles", "1")
+	require.Zero(t, code, errs)
+	commands := map[string][]string{
+		"status":   {"status", "--twin", example},
+		"rollback": {"rollback", "--twin", example, "cell-1", "cell-health"},
+		"replay":   {"replay", "--twin", example, recorded},
+	}
+	for name, c := range map[string]struct {
+		environment map[string]string
+		code        int
+		says        string
+	}{
+		"no credentials": {map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 3, "there are no AWS credentials: set AWS_PROFILE"},
+		"no region":      {map[string]string{"AWS_REGION": "", "AWS_ENDPOINT_URL": ""}, 3, "there is no AWS region: set AWS_PROFILE"},
+		"nobody there":   {map[string]string{"AWS_ENDPOINT_URL": nobody}, 3, "nobody listens at AWS_ENDPOINT_URL=" + nobody},
+		"wrong keys":     {map[string]string{"AWS_ENDPOINT_URL": refuses.URL}, 3, "the keys are not, or no longer, those of this account"},
+		"not deployed":   {map[string]string{"AWS_ENDPOINT_URL": absent.URL}, 1, "battery-storage as stage local: not deployed"},
+	} {
+		for command, args := range commands {
+			t.Run(name+"/"+command, func(t *testing.T) {
+				for k, v := range map[string]string{
+					"AWS_PROFILE": "", "AWS_DEFAULT_REGION": "", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+					"AWS_SESSION_TOKEN": "", "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true", "HTTP_PROXY": "",
+					"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+				} {
+					t.Setenv(k, v)
+				}
+				for k, v := range c.environment {
+					t.Setenv(k, v)
+				}
+				_, errs, code := livetwin(t, args...)
+				assert.Equal(t, c.code, code, errs)
+				assert.Contains(t, errs, c.says)
+			})
+		}
 	}
 }

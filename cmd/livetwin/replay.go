@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iotsitewise"
 
 	"github.com/livetwin/livetwin/internal/replay"
@@ -45,12 +44,14 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) error {
 	if c.DryRun {
 		return nil
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	// SiteWise takes values of series that no asset has: without the twin they
+	// would be lost to it.
+	d, err := c.find(ctx)
 	if err != nil {
-		return fmt.Errorf("AWS configuration: %w", err)
+		return err
 	}
 	next := 0
-	res, err := replay.Write(ctx, telemetrysitewise.New(iotsitewise.NewFromConfig(cfg)), r, replay.Options{
+	res, err := replay.Write(ctx, telemetrysitewise.New(iotsitewise.NewFromConfig(d.Config())), r, replay.Options{
 		Timeline: line, Pacer: replay.AtOnce{},
 		Progress: func(p replay.Progress) {
 			if percent := 100 * p.Samples / p.Of; percent >= next {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -29,6 +30,9 @@ func (c *rollbackCommand) Run(ctx context.Context, out io.Writer) error {
 		return wrongInput(err)
 	}
 	champion, err := calibration.Rollback(ctx, d.Store(), key, c.To, "")
+	if errors.Is(err, calibration.ErrNotFound) && c.To == 0 {
+		return wrongInput(fmt.Errorf("%s cannot be rolled back: there are no parameters older than the present ones; livetwin status lists the generations", key))
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -118,6 +119,10 @@ func (r statusReport) print(out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", c.Asset, c.Calibration, c.Generation, c.ParametersRun,
 			c.Watermark.Format(stamp), c.WindowEnd.Format(stamp))
+	}
+	if !slices.ContainsFunc(r.Calibrations, func(c calibrationStatus) bool { return len(c.Runs) > 0 }) {
+		fmt.Fprintln(w, "\nno run yet: the schedule starts one, which waits for telemetry that ends in a pause")
+		return w.Flush()
 	}
 	fmt.Fprintln(w, "\nASSET\tCALIBRATION\tGENERATION\tRUN\tWINDOW END\tOUTCOME\tWHY")
 	for _, c := range r.Calibrations {

@@ -55,9 +55,13 @@ func Find(ctx context.Context, cfg aws.Config, name, stage string) (*Twin, error
 	if err != nil {
 		return nil, fmt.Errorf("read SSM parameters %s*: %w", folder, err)
 	}
-	if len(res.InvalidParameters) > 0 {
-		return nil, fmt.Errorf("%w: SSM has no parameter %s in region %s; deploy the twin there first (npx cdk deploy --all -c twin=FILE -c stage=%s), or name its stage with --stage",
-			ErrAbsent, strings.Join(res.InvalidParameters, ", "), cfg.Region, stage)
+	if missing := res.InvalidParameters; len(missing) > 0 {
+		which := strings.Join(missing, ", ")
+		if len(missing) == len(want) {
+			which = folder + "*"
+		}
+		return nil, fmt.Errorf("%s as stage %s: %w: SSM has no parameter %s in region %s; deploy the twin there first (npx cdk deploy --all -c twin=FILE -c stage=%s), or name another twin or stage with --twin and --stage",
+			name, stage, ErrAbsent, which, cfg.Region, stage)
 	}
 	for _, p := range res.Parameters {
 		if field, ok := want[strings.TrimPrefix(aws.ToString(p.Name), folder)]; ok {
@@ -69,6 +73,9 @@ func Find(ctx context.Context, cfg aws.Config, name, stage string) (*Twin, error
 	}
 	return t, nil
 }
+
+// Config is the configuration that the twin was found with.
+func (t *Twin) Config() aws.Config { return t.config }
 
 // Store returns the twin's calibrations.
 func (t *Twin) Store() calibration.Store {
