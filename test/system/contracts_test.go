@@ -9,8 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/livetwin/livetwin/internal/calibration"
+	"github.com/livetwin/livetwin/internal/calibration/calibrations3"
+	"github.com/livetwin/livetwin/internal/calibration/calibrationtest"
 	"github.com/livetwin/livetwin/internal/runindex"
 	"github.com/livetwin/livetwin/internal/runindex/runindexddb"
 	"github.com/livetwin/livetwin/internal/runindex/runindextest"
@@ -43,6 +47,16 @@ func TestAdapters(t *testing.T) {
 			}
 			free = free[len(series):]
 			return h
+		})
+	})
+	t.Run("S3", func(t *testing.T) {
+		objects, n := s3.NewFromConfig(p.config), 0
+		calibrationtest.TestStore(t, func(t *testing.T) calibration.Store {
+			n++
+			bucket := fmt.Sprintf("contract-%d", n)
+			_, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+			require.NoError(t, err)
+			return calibrations3.New(objects, bucket)
 		})
 	})
 	t.Run("DynamoDB", func(t *testing.T) {
