@@ -270,3 +270,18 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestFirstKeepsSegmentsOfEveryAsset(t *testing.T) {
+	files := map[string]string{
+		// Three segments, the second of two samples.
+		"cell-1.csv": "time,voltage,current\n2026-03-02T08:00:00Z,1,0\n2026-03-02T09:00:00Z,2,0\n2026-03-02T09:01:00Z,3,\n2026-03-02T10:00:00Z,4,0\n",
+		// Its only segment bridges the gaps of the other.
+		"cell-2.csv": "time,voltage\n2026-03-02T08:20:00Z,1\n2026-03-02T08:40:00Z,2\n2026-03-02T09:00:00Z,3\n2026-03-02T09:20:00Z,4\n",
+	}
+	r, err := load(files)
+	require.NoError(t, err)
+	assert.Equal(t, 3, r.First(2, 30*time.Minute))
+	assert.Equal(t, 2+3+4, r.Samples(), "two segments of cell-1, all of cell-2")
+	assert.Equal(t, 2, r.First(5, 30*time.Minute))
+	assert.Equal(t, 2+3+4, r.Samples())
+}

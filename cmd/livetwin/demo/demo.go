@@ -35,6 +35,16 @@ const Stage = "local"
 // cores. Something that takes longer has hung.
 const Limit = 15 * time.Minute
 
+// ErrInput marks what is wrong with the telemetry or the twin rather than with
+// this machine.
+var ErrInput = errors.New("wrong input")
+
+// An inputError is ErrInput and says only what is wrong.
+type inputError struct{ error }
+
+func (e *inputError) Is(target error) bool { return target == ErrInput }
+func (e *inputError) Unwrap() error        { return e.error }
+
 // A Config says what to demonstrate. Paths may be relative to the working
 // folder, which is the repository's.
 type Config struct {
@@ -43,7 +53,7 @@ type Config struct {
 	Build  string // folder of what was built
 	Out    string // folder for everything that the demo writes
 	Cells  int    // of the simulated plant
-	Cycles int
+	Cycles int    // of every cell: simulated, or the first of what was recorded
 	Seed   uint64
 	Fault  bool // inject a fault into the simulated plant
 

@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,12 +32,15 @@ var simulatedStart = time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC)
 // what a loose sense wire does, and far outside of the model's noise.
 const faultOffset = -0.08
 
+// wanted says what a folder of telemetry is.
+const wanted = "want a folder with a CSV file per cell, named as the cell, with columns time,voltage_V,current_A,temperature_C"
+
 // takeTelemetry simulates a plant or takes the user's folder.
 func (s *session) takeTelemetry(context.Context) error {
 	if s.Data != "" {
 		info, err := os.Stat(s.Data)
 		if err != nil || !info.IsDir() {
-			return fmt.Errorf("%s is no folder: DATA is a folder of CSV files, one per cell", s.Data)
+			return &inputError{fmt.Errorf("%s is no folder: %s", s.Data, wanted)}
 		}
 		s.telemetry = s.Data
 		s.source = "recorded, from folder " + filepath.Base(filepath.Clean(s.Data))
@@ -53,6 +58,9 @@ func (s *session) takeTelemetry(context.Context) error {
 		c.Faults = append(c.Faults, f)
 		s.source += fmt.Sprintf("; the voltage sensor of %s is off by %.0f mV in cycle %d", simulate.Name(f.Cell), 1e3*f.Offset, f.Cycle)
 	}
+	if err := c.Validate(); err != nil {
+		return &inputError{err}
+	}
 	sum, err := simulate.WriteFiles(c, s.telemetry, true)
 	if err != nil {
 		return err
@@ -63,26 +71,37 @@ func (s *session) takeTelemetry(context.Context) error {
 
 // fitTwin gives the twin one asset per file of telemetry, and checks and loads
 // everything before anything is deployed.
-func (s *session) fitTwin(context.Context) error {
+func (s *session) fitTwin(ctx context.Context) error {
+	if err := s.fit(); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return &inputError{err}
+	}
+	return ctx.Err()
+}
+
+// fit writes the fitted twin.
+func (s *session) fit() error {
 	base, err := twin.Load(s.Twin, twin.WithModels(s.Models))
 	if err != nil {
-		return err
+		return &inputError{err}
 	}
 	compiled, err := base.Compile()
 	if err != nil {
-		return err
+		return &inputError{err}
 	}
 	if len(compiled.Definition.Calibrations) == 0 {
-		return fmt.Errorf("%s has no calibration: the demo recalibrates one", s.Twin)
+		return &inputError{fmt.Errorf("%s has no calibration: the demo recalibrates one", s.Twin)}
 	}
 	model := compiled.Definition.Calibrations[0].Model
 	names, err := assetsIn(os.DirFS(s.telemetry))
 	if err != nil {
-		return err
+		return &inputError{err}
 	}
 	fitted, err := base.WithAssets(model, names)
 	if err != nil {
-		return err
+		return &inputError{err}
 	}
 	text, err := fitted.Marshal()
 	if err != nil {
@@ -95,11 +114,17 @@ func (s *session) fitTwin(context.Context) error {
 	if err := os.WriteFile(s.twinFile, text, 0o644); err != nil { //nolint:gosec // of the user's own
 		return fmt.Errorf("write the fitted twin: %w", err)
 	}
+	return nil
+}
+
+// load reads the fitted twin and the telemetry.
+func (s *session) load() error {
 	checked, err := twin.Load(s.twinFile, twin.WithModels(s.Models))
 	if err != nil {
 		return err
 	}
-	if compiled, err = checked.Compile(); err != nil {
+	compiled, err := checked.Compile()
+	if err != nil {
 		return err
 	}
 	s.definition = compiled.Definition
@@ -107,8 +132,36 @@ func (s *session) fitTwin(context.Context) error {
 	if s.recording, err = replay.Load(os.DirFS(s.telemetry), s.definition.Twin, replay.AssetsOf(&s.definition)); err != nil {
 		return err
 	}
-	s.out.detail("%s follows %s with calibration %s, %s", s.twinFile, strings.Join(names, ", "), s.calibration.Spec.Name, s.calibration.Schedule)
+	if err := s.complete(); err != nil {
+		return err
+	}
+	s.out.detail("%s follows %s with calibration %s, %s", s.twinFile, strings.Join(s.calibration.Assets, ", "), s.calibration.Spec.Name, s.calibration.Schedule)
+	gap := time.Duration(s.calibration.Spec.Window.SegmentGap * float64(time.Second))
+	if most := s.recording.First(s.Cycles, gap); most > s.Cycles {
+		s.source += fmt.Sprintf(", the first %d cycles of every cell", s.Cycles)
+		s.out.detail("the first %d cycles of every cell, of up to %d: --cycles takes more", s.Cycles, most)
+	}
 	return nil
+}
+
+// complete reports cells without a measurement that the calibration needs: no
+// run could ever assimilate them.
+func (s *session) complete() error {
+	need := slices.Sorted(maps.Values(s.calibration.Spec.Inputs))
+	for _, o := range s.calibration.Spec.Observations {
+		need = append(need, o.Property)
+	}
+	slices.Sort(need)
+	var errs []error
+	for _, asset := range s.calibration.Assets {
+		for _, property := range slices.Compact(slices.Clone(need)) {
+			r, _ := s.series(asset, property)
+			if !slices.ContainsFunc(r.Samples, telemetry.Sample.Usable) {
+				errs = append(errs, fmt.Errorf("%s.csv has no usable sample of %s: %s", asset, property, wanted))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // assetsIn lists the assets that a folder holds telemetry of.
@@ -128,7 +181,7 @@ func assetsIn(dir fs.FS) ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("none of %d CSV files holds telemetry: its first column is time", len(files))
+		return nil, fmt.Errorf("none of %d CSV files holds telemetry: %s", len(files), wanted)
 	}
 	slices.Sort(names)
 	return names, nil
