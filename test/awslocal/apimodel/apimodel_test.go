@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -213,6 +214,20 @@ func TestEncodeError(t *testing.T) {
 	service(t, "sns").EncodeError(w, kernel.Errorf(0, "InvalidParameterException", "a < b"))
 	assert.Equal(t, http.StatusBadRequest, w.Code)
 	assert.Contains(t, w.Body.String(), "<Code>InvalidParameter</Code><Message>a &lt; b</Message>")
+}
+
+// Errors of many requests at once are encoded by one model.
+func TestEncodeErrorConcurrently(t *testing.T) {
+	svc := service(t, "iottwinmaker")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for _, code := range []string{"ValidationException", "ConnectorFailureException", "TooManyTagsException", "NotOfTheModel"} {
+				svc.EncodeError(httptest.NewRecorder(), kernel.Errorf(0, code, "m"))
+			}
+		})
+	}
+	all.Wait()
 }
 
 func FuzzDecodeRequest(f *testing.F) {

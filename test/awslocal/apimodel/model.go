@@ -237,6 +237,14 @@ func newService(name string, raw *rawModel, o overlay) (*Service, error) {
 		}
 		s.operations[opName] = op
 	}
+	for shapeName, r := range raw.Shapes { // errors are looked up by code, from any goroutine
+		if !r.Exception && r.Error == nil {
+			continue
+		}
+		if _, err := s.shapes.compile(shapeName); err != nil {
+			return nil, err
+		}
+	}
 	if s.protocol == restJSON {
 		s.routes = newRouter(s.operations)
 	}

@@ -186,7 +186,7 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) e
 // and body, the status and the spelling of the message as the model says.
 func (s *Service) EncodeError(w http.ResponseWriter, e *kernel.Error) {
 	code, status, message := e.Code, e.Status, "message"
-	if sh, err := s.shapes.compile(e.Code); err == nil && sh.exception {
+	if sh, ok := s.shapes.done[e.Code]; ok && sh.exception {
 		if status == 0 {
 			status = sh.statusCode
 		}

@@ -7,6 +7,7 @@ package apimodeltest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -31,19 +32,21 @@ var Identity = kernel.Identity{Account: "000000000000", Region: "us-east-1", Par
 // Caller is who the test's requests come from.
 var Caller = kernel.Principal{ARN: "arn:aws:sts::000000000000:assumed-role/caller/test", Role: "caller"}
 
-var modelsDir = sync.OnceValues(func() (string, error) {
+// models are compiled once for all tests of a program.
+var models = sync.OnceValues(func() (*apimodel.Models, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go").Output()
-	return filepath.Join(strings.TrimSpace(string(out)), "models", "apis"), err
+	if err != nil {
+		return nil, fmt.Errorf("find the module github.com/aws/aws-sdk-go, which holds the models (run go mod download): %w", err)
+	}
+	return apimodel.Load(filepath.Join(strings.TrimSpace(string(out)), "models", "apis"))
 })
 
 // Models returns the models out of the module cache.
 func Models(tb testing.TB) *apimodel.Models {
 	tb.Helper()
-	dir, err := modelsDir()
-	require.NoError(tb, err, "the models come with the module github.com/aws/aws-sdk-go; run go mod download")
-	models, err := apimodel.Load(dir)
+	m, err := models()
 	require.NoError(tb, err)
-	return models
+	return m
 }
 
 // A Server serves one service.
