@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	_ "github.com/aws/aws-lambda-go/lambda" // testdata/function needs it, and go mod tidy does not look there
 	"github.com/stretchr/testify/require"
 
 	"github.com/livetwin/livetwin/test/awslocal/awslocaltest"
