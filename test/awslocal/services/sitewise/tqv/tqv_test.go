@@ -105,8 +105,8 @@ func TestPagesAddUpWhileValuesArrive(t *testing.T) {
 				s.Put(tqv.Point{Time: behind, Quality: tqv.Uncertain})
 			}
 		}
-		assert.Equal(t, len(want), len(got))
-		for i := range min(len(want), len(got)) {
+		require.Len(t, got, len(want))
+		for i := range want {
 			assert.Equal(t, want[i].Time, got[i].Time)
 		}
 	})
