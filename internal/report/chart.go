@@ -221,3 +221,39 @@ func (c *chart) svg(title string, width, height float64) (template.HTML, error) 
 	text = strings.Replace(text, `xmlns:xlink="http://www.w3.org/1999/xlink">`, `aria-label="`+label+`"><title>`+label+`</title>`, 1)
 	return template.HTML(text), nil //nolint:gosec // drawn here; texts in it are escaped by the canvas
 }
+
+// logScale is plot.LogScale over a range that may be one point.
+type logScale struct{}
+
+// Normalize implements plot.Normalizer.
+func (logScale) Normalize(low, high, x float64) float64 {
+	if high <= low {
+		return 0.5
+	}
+	return plot.LogScale{}.Normalize(low, high, x)
+}
+
+// decades marks 1, 2 and 5 times the powers of ten, or the powers alone where
+// that is too many.
+type decades struct{}
+
+// Ticks implements plot.Ticker.
+func (decades) Ticks(low, high float64) []plot.Tick {
+	if !(high > low && low > 0) {
+		return []plot.Tick{{Value: low, Label: strconv.FormatFloat(low, 'g', 3, 64)}}
+	}
+	within := []float64{1, 2, 5}
+	if math.Log10(high/low) > 2 {
+		within = within[:1]
+	}
+	var all []plot.Tick
+	for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
+		for _, m := range within {
+			if v := m * math.Pow(10, e); v >= low && v <= high {
+				digits := max(0, -int(e))
+				all = append(all, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', digits, 64)})
+			}
+		}
+	}
+	return all
+}

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -25,6 +26,9 @@ type Section struct {
 	Figures []Figure
 }
 
+// marks explains what marker draws.
+const marks = "A red triangle and a dashed line mark a cycle whose window was rejected: a sensor, the load or the cell did what the model does not describe."
+
 const (
 	figureWidth  = 310.0 // points; drawings scale with the page
 	figureHeight = 200.0
@@ -38,7 +42,7 @@ func (r *Report) sections() ([]Section, error) {
 		{
 			Title: "Capacity: what the twin expected, and what came",
 			Text: "Dots are measured: the charge that a discharge delivered down to the cut-off voltage. The line and its band are the twin's median and 90 % interval, " +
-				"made when the load set in, from earlier telemetry alone; nine dots of ten should lie in the band. Steps up are pauses in which a cell recovered.",
+				"made when the load set in, from earlier telemetry alone; nine dots of ten should lie in the band. Steps up are pauses in which a cell recovered. " + marks,
 			Figures: a.perCell(a.capacity),
 		},
 		{
@@ -51,6 +55,12 @@ func (r *Report) sections() ([]Section, error) {
 			Text: "The line is the measured voltage under load. The marks were published after the discharge before, hours ahead: the voltage expected 5, 15 and 25 minutes " +
 				"into the load, with its 90 % interval. A mark at the cut-off voltage says that the discharge is over by then.",
 			Figures: a.perCell(a.voltage),
+		},
+		{
+			Title: "Voltage of every discharge",
+			Text: "The typical error of the voltage over a whole discharge, predicted when the load set in and run on the measured current: no voltage of the discharge " +
+				"was seen. " + marks,
+			Figures: a.perCell(a.trajectory),
 		},
 		{
 			Title: "Does the model still explain the telemetry?",
@@ -148,7 +158,8 @@ func (a *artist) capacity(i int, cell Cell) Figure {
 	}
 	predicted.draw(c, "expected, 90 % band", i)
 	c.dots("measured", ink, draw.CircleGlyph{}, 1.8, measured.x, measured.y)
-	return a.finish(c, cell.Cell, fmt.Sprintf("Capacity of %s by cycle, expected and measured", cell.Cell))
+	c.marker(cell)
+	return a.finish(c, cell.Cell, fmt.Sprintf("Capacity of %s by cycle, expected and measured: %s", cell.Cell, summary(measured, "A\u00b7h", 1, 3)))
 }
 
 // bandMargin is how far bands may leave the range of measured capacities, A.h.
@@ -235,26 +246,70 @@ func (a *artist) voltage(i int, cell Cell) Figure {
 	return a.finish(c, fmt.Sprintf("%s, cycle %d", cell.Cell, cell.Voltage.Cycle), fmt.Sprintf("Voltage of a discharge of %s, measured and expected", cell.Cell))
 }
 
+// trajectory draws the error of the voltage of every cycle, mV.
+func (a *artist) trajectory(i int, cell Cell) Figure {
+	c := newChart("cycle", "voltage RMSE, mV")
+	var errors column
+	for _, y := range cell.History {
+		if y.VoltageRMSE != nil {
+			mV := 1e3 * *y.VoltageRMSE
+			errors.add(y.Cycle, &mV)
+		}
+	}
+	c.line("", seriesColor(i), nil, errors.x, errors.y)
+	c.dots("", seriesColor(i), draw.CircleGlyph{}, 1.8, errors.x, errors.y)
+	c.p.Y.Min = 0
+	c.marker(cell)
+	return a.finish(c, cell.Cell, fmt.Sprintf("Voltage error of %s by cycle: %s", cell.Cell, summary(errors, "mV", 1, 1)))
+}
+
+// summary says in words what a line shows.
+func summary(c column, unit string, factor float64, digits int) string {
+	if len(c.y) == 0 {
+		return "no values"
+	}
+	f := func(v float64) string { return strconv.FormatFloat(factor*v, 'f', digits, 64) + " " + unit }
+	return fmt.Sprintf("%s in cycle %.0f, %s in cycle %.0f, from %s to %s in between",
+		f(c.y[0]), c.x[0], f(c.y[len(c.y)-1]), c.x[len(c.x)-1], f(slices.Min(c.y)), f(slices.Max(c.y)))
+}
+
+// marker marks the rejected cycles over the height of what is drawn.
+func (c *chart) marker(cell Cell) {
+	low, high := c.p.Y.Min, c.p.Y.Max
+	label := "window rejected"
+	for _, run := range cell.Runs {
+		if run.Outcome == rejected {
+			x := float64(run.Cycle)
+			c.line("", alert, []vg.Length{vg.Points(3), vg.Points(3)}, []float64{x, x}, []float64{low, high})
+			c.dots(label, alert, draw.PyramidGlyph{}, 3.5, []float64{x}, []float64{high})
+			label = ""
+		}
+	}
+}
+
 // scalars draws a number of every run, rejected runs as triangles.
 func (a *artist) scalars(c *chart, of func(Run) float64) {
 	for i, cell := range a.cells {
-		var all, rejected column
+		var all, refused column
 		for _, run := range cell.Runs {
 			v := of(run)
 			all.add(run.Cycle, &v)
-			if run.Outcome == "rejected" {
-				rejected.add(run.Cycle, &v)
+			if run.Outcome == rejected {
+				refused.add(run.Cycle, &v)
 			}
 		}
 		c.line(cell.Cell, seriesColor(i), nil, all.x, all.y)
-		c.dots("", alert, draw.PyramidGlyph{}, 3.5, rejected.x, rejected.y)
+		c.dots("", alert, draw.PyramidGlyph{}, 3.5, refused.x, refused.y)
 	}
 }
 
 func (a *artist) consistency() Figure {
 	c := newChart("cycle", "NIS per sample")
-	c.p.Y.Scale, c.p.Y.Tick.Marker = logScale{}, plot.LogTicks{Prec: -1}
+	c.p.Y.Scale, c.p.Y.Tick.Marker = logScale{}, decades{}
 	a.scalars(c, func(r Run) float64 { return max(r.NIS, 1e-3) })
+	if c.p.X.Max > c.p.X.Min {
+		c.line("", ink, []vg.Length{vg.Points(2), vg.Points(3)}, []float64{c.p.X.Min, c.p.X.Max}, []float64{1, 1})
+	}
 	return a.finish(c, "Consistency (NIS)", "Normalised innovation squared of every run")
 }
 
@@ -271,17 +326,17 @@ func (a *artist) decisions() Figure {
 	for i, cell := range a.cells {
 		row := float64(len(a.cells) - i)
 		names[len(a.cells)-1-i] = cell.Cell
-		var promoted, rejected column
+		var promoted, refused column
 		for _, run := range cell.Runs {
 			switch run.Outcome {
 			case "promoted":
 				promoted.add(run.Cycle, &row)
-			case "rejected":
-				rejected.add(run.Cycle, &row)
+			case rejected:
+				refused.add(run.Cycle, &row)
 			}
 		}
 		c.dots("", seriesColor(i), draw.CircleGlyph{}, 2.6, promoted.x, promoted.y)
-		c.dots("", alert, draw.PyramidGlyph{}, 4, rejected.x, rejected.y)
+		c.dots("", alert, draw.PyramidGlyph{}, 4, refused.x, refused.y)
 	}
 	ticks := make(plot.ConstantTicks, len(names))
 	for i, name := range names {
@@ -292,15 +347,4 @@ func (a *artist) decisions() Figure {
 	c.p.Y.Min, c.p.Y.Max = 0.5, float64(len(names))+0.5
 	c.p.Y.Padding = vg.Points(6)
 	return a.finish(c, "Promoted (dot) or rejected (triangle)", "Outcome of every run of every cell")
-}
-
-// logScale is plot.LogScale over a range that may be one point.
-type logScale struct{}
-
-// Normalize implements plot.Normalizer.
-func (logScale) Normalize(low, high, x float64) float64 {
-	if high <= low {
-		return 0.5
-	}
-	return plot.LogScale{}.Normalize(low, high, x)
 }

@@ -72,12 +72,17 @@ func TestPageStandsAlone(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, sample().WriteHTML(&b))
 	page := b.String()
-	for _, outside := range []string{"http://", "https://", "<script", "<link", "@import", "url("} {
+	for _, outside := range []string{"http://", "https://", "<script", "stylesheet", "@import", "url("} {
 		assert.NotContains(t, strings.ReplaceAll(page, "http://www.w3.org/", ""), outside)
 	}
 	assert.Contains(t, page, "Plant &lt;of&gt; cells")
 	assert.Contains(t, page, "NIS 35 is outside")
-	assert.Equal(t, 2+3+2+3, strings.Count(page, "<svg "))
+	assert.Contains(t, page, "cell-2: these figures include cycle 7, which the twin rejected", "beside the figures")
+	assert.Contains(t, page, "cell-2 delivered 1.793")
+	assert.Contains(t, page, "The telemetry of cycle 7 was rejected")
+	assert.Equal(t, 2, strings.Count(page, "window rejected"), "in the drawings of cell-2 by cycle")
+	assert.NotRegexp(t, "<svg [^>]*aria-label=\"\"", page)
+	assert.Equal(t, 2+3+2+2+3, strings.Count(page, "<svg "))
 	for i, part := range strings.Split(page, "<svg ")[1:] {
 		svg, _, _ := strings.Cut("<svg "+part, "</svg>")
 		d := xml.NewDecoder(strings.NewReader(svg + "</svg>"))
@@ -136,4 +141,15 @@ func TestFloorsAreHeldToTheWorstCell(t *testing.T) {
 	r.Cells[0].Coverage90 = nil
 	r.Hold()
 	assert.False(t, r.Floors[2].Holds, "a figure that could not be had does not hold")
+}
+
+func TestRejectedCycles(t *testing.T) {
+	c := report.Cell{}
+	in := report.Range{From: 2, To: 9}
+	assert.Empty(t, c.RejectedCycles(in))
+	for _, n := range []int{1, 9, 3, 3, 5, 10} {
+		c.Runs = append(c.Runs, report.Run{Cycle: n, Outcome: "rejected"}, report.Run{Cycle: 4, Outcome: "promoted"})
+	}
+	assert.Equal(t, "cycles 3, 5 and 9", c.RejectedCycles(in))
+	assert.Equal(t, "cycle 5", c.RejectedCycles(report.Range{From: 4, To: 6}))
 }
