@@ -50,13 +50,15 @@ func newDataType(t *typeTemplate) (*dataType, error) {
 			return nil, fmt.Errorf("NestedType: %w", err)
 		}
 	}
+	var allowed []value // d has none while they are checked
 	for i := range t.AllowedValues {
 		v, err := newValue(&t.AllowedValues[i], d)
 		if err != nil {
 			return nil, fmt.Errorf("AllowedValues: %w", err)
 		}
-		d.allowed = append(d.allowed, v)
+		allowed = append(allowed, v)
 	}
+	d.allowed = allowed
 	return d, nil
 }
 
