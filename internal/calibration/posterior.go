@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/livetwin/livetwin/internal/calibration/spec"
 )
 
 // PosteriorVersion is the version of posterior.json that this program reads
@@ -86,26 +88,8 @@ func (s *setup) parametersFrom(p Posterior, b belief) error {
 // predictions returns the published quantiles, in the order of the spec.
 func (s *setup) predictions(st *state) []Prediction {
 	out := []Prediction{}
-	nx, n := len(s.description.States), len(st.belief.mean)
 	for _, o := range s.spec.Outputs {
-		var values []float64
-		unit := o.Unit
-		for i, p := range s.description.Parameters {
-			if p.Name != o.Name {
-				continue
-			}
-			unit = p.Unit
-			deviation := math.Sqrt(st.belief.covariance[(nx+i)*n+nx+i])
-			for _, q := range o.Quantiles {
-				values = append(values, fromCoordinate(s.priors[i], st.belief.mean[nx+i]+deviation*distuv.UnitNormal.Quantile(q)))
-			}
-		}
-		for _, q := range s.description.Published {
-			if q.Name == o.Name && st.memory != nil {
-				unit = q.Unit
-				values, _ = st.memory.Predict(o.Name, o.Quantiles, s.view(st.belief))
-			}
-		}
+		unit, values := s.quantiles(st, o)
 		for k, v := range values {
 			if isFinite(v) {
 				out = append(out, Prediction{o.Name, unit, o.Quantiles[k], v})
@@ -113,6 +97,29 @@ func (s *setup) predictions(st *state) []Prediction {
 		}
 	}
 	return out
+}
+
+// quantiles returns those of one output: what the model publishes by that name,
+// else the parameter. There are none as long as the memory knows none.
+func (s *setup) quantiles(st *state, o spec.Output) (unit string, values []float64) {
+	for _, q := range s.description.Published {
+		if q.Name == o.Name && st.memory != nil {
+			values, _ = st.memory.Predict(o.Name, o.Quantiles, s.view(st.belief))
+			return q.Unit, values
+		}
+	}
+	nx, n := len(s.description.States), len(st.belief.mean)
+	for i, p := range s.description.Parameters {
+		if p.Name != o.Name {
+			continue
+		}
+		deviation := math.Sqrt(st.belief.covariance[(nx+i)*n+nx+i])
+		for _, q := range o.Quantiles {
+			values = append(values, fromCoordinate(s.priors[i], st.belief.mean[nx+i]+deviation*distuv.UnitNormal.Quantile(q)))
+		}
+		return p.Unit, values
+	}
+	return o.Unit, nil
 }
 
 // predictionsCSV is the content of predictions.csv.

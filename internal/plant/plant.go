@@ -68,7 +68,9 @@ type Description struct {
 	Constants  []Constant // numbers, or attributes of the asset
 	Inputs     []Quantity
 	Outputs    []Quantity // may be observed
-	Published  []Quantity // may be published as quantiles, besides parameters
+	// Published may be published as quantiles, besides parameters. One that is
+	// named as a parameter is published in its place.
+	Published []Quantity
 }
 
 // A Model is a kind of plant.

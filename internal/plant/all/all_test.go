@@ -24,9 +24,16 @@ func TestModelsDescribeThemselves(t *testing.T) {
 			assert.False(t, seen[p.Name], "%s twice", p.Name)
 			seen[p.Name] = true
 		}
+		published := map[string]bool{}
 		for _, q := range d.Published {
 			assert.NotEmpty(t, q.Unit, q.Name)
-			assert.False(t, seen[q.Name], "%s is a parameter and an output", q.Name)
+			assert.False(t, published[q.Name], "%s twice", q.Name)
+			published[q.Name] = true
+			for _, p := range d.Parameters {
+				if p.Name == q.Name {
+					assert.Equal(t, p.Unit, q.Unit, "%s is published in place of the parameter", q.Name)
+				}
+			}
 		}
 	}
 }

@@ -42,11 +42,7 @@ var (
 )
 
 // Priors, the same for all cells; those in A.h are shares of the prior median
-// of capacity. They are wide, and meant for cells of this size and chemistry at
-// large. The one that matters is that of the gain, until the first long pause
-// has been seen: with a mean of 0 to 2 % the error of forecasts on NASA's cells
-// B0029 to B0031 is 0.006 to 0.011 A.h; half or twice any other moves it by less
-// than a tenth.
+// of capacity. docs/decisions/0006 says where they come from.
 const (
 	fade, fadeDeviation   = -0.002, 0.005 // per discharge: 80 % are left after some 100
 	gains, gainsDeviation = 0.01, 0.02    // per e-fold of the pause: days give back a few percent
@@ -56,6 +52,11 @@ const (
 	// Discharges scatter by about 0.15 % about their course.
 	scatter, scatterFreedom = 0.0015, 4.0
 )
+
+// memorySpan is how many discharges the scale is known from: it follows a cell
+// whose scatter changes, and forgets what the prior took for scatter (variance
+// discounting, West and Harrison, section 10.8, with a discount of 0.95).
+const memorySpan = 20
 
 // A path is one filter of the grid. Variances are in units of the scale.
 type path struct {
@@ -134,15 +135,17 @@ func (p *path) observed(dv float64) (mean, variance float64, ph [terms]float64) 
 	return mean, variance, ph
 }
 
-// learn takes in the capacity y of a discharge, after pass.
-func (a *ageing) learn(dv, y float64) {
-	nu := a.Freedom
+// learn takes in the capacity y of a discharge, after pass, at a rest voltage
+// term dv that is known to within a variance.
+func (a *ageing) learn(dv, dvVariance, y float64) {
+	nu := math.Min(a.Freedom, memorySpan-1)
 	g1, _ := math.Lgamma((nu + 1) / 2)
 	g0, _ := math.Lgamma(nu / 2)
 	top := math.Inf(-1)
 	for i := range a.Paths {
 		p := &a.Paths[i]
 		mean, s, ph := p.observed(dv)
+		s += dvVariance * (p.X[deficit]*p.X[deficit]/p.Scale + p.P[deficit][deficit])
 		e := y - mean
 		z := e * e / s // in A.h²
 		p.Weight += g1 - g0 - 0.5*math.Log(nu*math.Pi*s*p.Scale) - (nu+1)/2*math.Log1p(z/(nu*p.Scale))
@@ -158,7 +161,7 @@ func (a *ageing) learn(dv, y float64) {
 	for i := range a.Paths {
 		a.Paths[i].Weight -= top // only differences matter
 	}
-	a.Freedom++
+	a.Freedom = nu + 1
 }
 
 // A component is one Student t of a mixture.
@@ -199,34 +202,6 @@ func (a *ageing) state(term int) float64 {
 		weights += w
 	}
 	return sum / weights
-}
-
-// within returns, for n discharges after the last one learned, the probability
-// that the capacity of a full cell has fallen to end by then, at usual pauses.
-func (a *ageing) within(n, end float64) float64 {
-	m := mixture{freedom: a.Freedom}
-	for i := range a.Paths {
-		p := &a.Paths[i]
-		w := math.Exp(p.Weight)
-		if w < 1e-6 {
-			continue
-		}
-		// L + n b + ρⁿ g, with the noise of n steps: n w₁, and the sum of
-		// (j w₂) for j < n.
-		keep, ql, qb := point(i)
-		h := [terms]float64{level: 1, trend: n, recovery: math.Pow(keep, n)}
-		var mean float64
-		s := n*ql + qb*(n-1)*n*(2*n-1)/6
-		for r := range terms {
-			mean += h[r] * p.X[r]
-			for c := range terms {
-				s += h[r] * h[c] * p.P[r][c]
-			}
-		}
-		m.parts = append(m.parts, component{w, mean, math.Sqrt(math.Max(s, 1e-9) * p.Scale)})
-	}
-	m.normalise()
-	return m.cdf(end)
 }
 
 func (m *mixture) normalise() {

@@ -61,10 +61,13 @@ func TestAgeingFollowsATrend(t *testing.T) {
 			assert.InDelta(t, y, mean, 1e-3)
 			assert.Positive(t, variance)
 		}
-		a.learn(0, y)
+		a.learn(0, 0, y)
 		y -= 0.01
 	}
 	assert.InDelta(t, -0.01, a.state(trend), 1e-4)
-	assert.Less(t, a.within(10, 1.0), 0.01)
-	assert.Greater(t, a.within(40, 1.0), 0.9)
+	// Level 1.2 falls to 1.0 in 20 discharges.
+	life := a.life(1.0, []turn{{}}, []float64{0.05, 0.5, 0.95})
+	assert.InDelta(t, 20, life[1], 1)
+	assert.Greater(t, life[0], 10.0)
+	assert.Less(t, life[2], 40.0)
 }

@@ -19,9 +19,11 @@
 // knots whose values are parameters: the literature's curve is only the prior,
 // telemetry teaches the cell's own at its rate and temperature.
 //
-// s = 0 is where the terminal voltage meets the cut-off under load, so that C
-// is what a full cell delivers. From discharge to discharge C moves as file
-// ageing.go says.
+// s = 0 is where the terminal voltage meets the cut-off under load and s = 1 a
+// cell that rests at full_voltage, so that C is what the latter delivers; cells
+// that rest at another voltage begin elsewhere. What a discharge delivers moves
+// from one to the next as file ageing.go says; that, and not C, is published as
+// the capacity.
 package cell
 
 import (
@@ -65,7 +67,7 @@ func (Model) Describe() plant.Description {
 			{Name: "polarisation", Unit: "V", Doc: "voltage over the RC element"},
 		},
 		Parameters: []plant.Parameter{
-			{Quantity: plant.Quantity{Name: "capacity", Unit: "A.h", Doc: "charge from full down to the cut-off voltage"}, Transform: plant.Log},
+			{Quantity: plant.Quantity{Name: "capacity", Unit: "A.h", Doc: "charge from the full voltage at rest down to the cut-off voltage under load"}, Transform: plant.Log},
 			{Quantity: plant.Quantity{Name: "resistance", Unit: "Ohm", Doc: "ohmic resistance at 45 Cel"}, Transform: plant.Log, Drift: 0.02},
 			{
 				Quantity: plant.Quantity{Name: "polarisation_resistance", Unit: "Ohm", Doc: "resistance of the RC element"},
@@ -87,12 +89,13 @@ func (Model) Describe() plant.Description {
 			{Name: "voltage", Unit: "V", Doc: "at the terminals"},
 		},
 		Published: []plant.Quantity{
+			{Name: Capacity, Unit: "A.h", Doc: "measured capacity of the next discharge after a usual rest"},
 			{Name: "state_of_health", Unit: "1", Doc: "capacity over rated capacity"},
 			{Name: "next_capacity", Unit: "A.h", Doc: "measured capacity of the next discharge, its pause not known yet"},
 			{Name: "voltage_5min", Unit: "V", Doc: "terminal voltage 5 min into the next discharge at the last one's mean current, or the cut-off voltage if that is met before"},
 			{Name: "voltage_15min", Unit: "V", Doc: "the same after 15 min"},
 			{Name: "voltage_25min", Unit: "V", Doc: "the same after 25 min"},
-			{Name: "remaining_cycles", Unit: "{cycle}", Doc: "discharges until the capacity falls to the end-of-life capacity, at most 10000"},
+			{Name: "remaining_cycles", Unit: "{cycle}", Doc: "discharges until the capacity falls to the end-of-life capacity; absent where it is beyond 1000"},
 		},
 	}
 	for _, s := range knots {

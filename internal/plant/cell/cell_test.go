@@ -236,9 +236,16 @@ func TestMemoryLearnsAFadeAndForecastsIt(t *testing.T) {
 	assert.InDelta(t, 32, v[1], 4)
 	assert.Less(t, v[0], v[1])
 	assert.Less(t, v[1], v[2])
-	v, ok = m.Predict("state_of_health", []float64{0.5}, b)
+	health, ok := m.Predict("state_of_health", []float64{0.05, 0.5, 0.95}, b)
 	require.True(t, ok)
-	assert.InDelta(t, b.Natural[0]/2, v[0], 1e-12)
+	v, ok = m.Predict("capacity", []float64{0.05, 0.5, 0.95}, b)
+	require.True(t, ok)
+	for i := range v {
+		assert.InDelta(t, v[i]/2, health[i], 1e-15, "over the rated capacity")
+	}
+	following := discharge(c, 26, start, pause, 1.85-fade*25)
+	assert.InDelta(t, m.Report(following, m.Begin(following, b), b).Forecasts[0].Measured, v[1], 0.006, "half a sample")
+	assert.Greater(t, v[2]-v[0], 0.011*0.9, "a measured capacity is uncertain by a sample")
 	_, ok = m.Predict("colour", []float64{0.5}, b)
 	assert.False(t, ok)
 
@@ -256,7 +263,7 @@ func TestMemoryLearnsAFadeAndForecastsIt(t *testing.T) {
 func TestRecallRefusesWhatItDoesNotKnow(t *testing.T) {
 	c := newCell(t)
 	for data, want := range map[string]string{
-		`{"version":2}`: "memory has version 2", `{`: "memory", `{"version":1}`: "0 paths",
+		`{"version":1}`: "memory has version 1", `{`: "memory", `{"version":2}`: "0 paths",
 	} {
 		_, err := c.Recall([]byte(data))
 		assert.ErrorContains(t, err, want)

@@ -6,12 +6,14 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/livetwin/livetwin/internal/plant"
 )
 
 // memoryVersion is the version of a memory's encoding. It changes with the
 // grid of ageing.go too.
-const memoryVersion = 1
+const memoryVersion = 2
 
 // A memory is what the cell learned from past discharges.
 type memory struct {
@@ -25,6 +27,7 @@ type saved struct {
 	Ageing  ageing `json:"ageing"`
 
 	// The last rests before a discharge from full: what the next will be like.
+	// One that was implausible is kept as far as it was plausible.
 	Rests []rest `json:"rests"`
 
 	Measured *float64 `json:"measured,omitempty"` // the last counted capacity, A.h
@@ -37,10 +40,10 @@ type saved struct {
 }
 
 // A rest is a pause, as ln(h), and the rest voltage after it relative to
-// full, V.
+// full, V, if it was measured.
 type rest struct {
-	Pause   float64 `json:"pause"`
-	Deficit float64 `json:"deficit"`
+	Pause   float64  `json:"pause"`
+	Deficit *float64 `json:"deficit,omitempty"`
 }
 
 // lastDischarge is what the last discharge was like.
@@ -100,26 +103,63 @@ func (m *memory) clone() *memory {
 }
 
 // deficitOf returns the rest voltage relative to full, V, and the variance of
-// it: measured, or what it usually is.
-func (m *memory) deficitOf(d discharge) (mean, variance float64) {
-	if !math.IsNaN(d.restVoltage) {
-		return m.cell.deficit(d), 0
+// it: measured and plausible after a pause term, or what it usually is.
+func (m *memory) deficitOf(d discharge, pause float64) (mean, variance float64) {
+	if math.IsNaN(d.restVoltage) {
+		return m.usualDeficit()
 	}
-	return m.usualDeficit()
+	dv := m.cell.deficit(d)
+	median, far := m.gate(pause)
+	if math.Abs(dv-median) <= far {
+		return dv, 0
+	}
+	// Whether the sensor is off or the cell less charged, nobody knows: it is
+	// one more of those that scatter.
+	return m.scatter(dv)
 }
 
 // deficit is the rest voltage relative to full, V. A cell is not charged much
 // beyond full: what looks like it is an offset of the sensor.
 func (c *cell) deficit(d discharge) float64 { return math.Min(d.restVoltage-c.full, overfull) }
 
-// usualDeficit is the median of the last rest voltages relative to full, and
-// their variance about it; a spread of 10 mV counts like one more.
-func (m *memory) usualDeficit() (median, variance float64) {
-	values := make([]float64, len(m.Rests))
-	for i, r := range m.Rests {
-		values[i] = r.Deficit
+// gate returns the median of past rest voltages relative to full, and how far
+// from it one is still taken for what it says: one in a thousand of a Student t
+// with their scatter is further. Self-discharge grows with the pause, and the
+// gate with it.
+func (m *memory) gate(pause float64) (median, far float64) {
+	median, variance := m.scatter()
+	t := distuv.StudentsT{Sigma: math.Sqrt(variance), Nu: float64(len(m.deficits()) + 1)}
+	return median, t.Quantile(0.9995) * (1 + math.Abs(pause))
+}
+
+// deficits returns the last rest voltages relative to full that were measured.
+func (m *memory) deficits() []float64 {
+	var values []float64
+	for _, r := range m.Rests {
+		if r.Deficit != nil {
+			values = append(values, *r.Deficit)
+		}
 	}
+	return values
+}
+
+// usualDeficit is the median of the last rest voltages relative to full, and
+// their variance about it. Where none was ever measured the scatter of the
+// capacities has that of the rests in it.
+func (m *memory) usualDeficit() (median, variance float64) {
+	if len(m.deficits()) == 0 {
+		return 0, 0
+	}
+	return m.scatter()
+}
+
+// scatter returns the median of the last rest voltages relative to full, and
+// their variance about it together with others; a spread of 10 mV counts like
+// one more.
+func (m *memory) scatter(others ...float64) (median, variance float64) {
+	values := m.deficits()
 	median = medianOf(values)
+	values = append(values, others...)
 	variance = 0.01 * 0.01
 	for _, v := range values {
 		variance += (v - median) * (v - median)
@@ -165,8 +205,34 @@ func (m *memory) quantum() float64 {
 // onset forecasts the capacity that a segment with onset d will deliver.
 func (m *memory) onset(s plant.Segment, d discharge, quantum float64) mixture {
 	a := m.clone().Ageing
-	a.pass(m.pauseTerm(s))
-	dv, variance := m.deficitOf(d)
+	pause := m.pauseTerm(s)
+	a.pass(pause)
+	dv, variance := m.deficitOf(d, pause)
+	return a.forecast(dv, variance, quantum)
+}
+
+// turns returns the remembered rests, at least one.
+func (m *memory) turns() []turn {
+	usual := m.usualPause()
+	dv, _ := m.usualDeficit()
+	turns := make([]turn, len(m.Rests), len(m.Rests)+1)
+	for i, r := range m.Rests {
+		turns[i] = turn{r.Pause - usual, dv}
+		if r.Deficit != nil {
+			turns[i].deficit = *r.Deficit
+		}
+	}
+	if len(turns) == 0 {
+		turns = append(turns, turn{0, dv})
+	}
+	return turns
+}
+
+// now forecasts the capacity of a discharge from full after a usual rest.
+func (m *memory) now(quantum float64) mixture {
+	a := m.clone().Ageing
+	a.pass(0)
+	dv, variance := m.usualDeficit()
 	return a.forecast(dv, variance, quantum)
 }
 
@@ -176,13 +242,14 @@ func (m *memory) ahead(quantum float64) mixture {
 	usual := m.usualPause()
 	deficit, variance := m.usualDeficit()
 	out := mixture{freedom: m.Ageing.Freedom, spread: quantum}
-	for i, r := range append([]rest{{usual, deficit}}, m.Rests...) {
+	for _, r := range append([]rest{{Pause: usual}}, m.Rests...) {
 		a := m.clone().Ageing
 		a.pass(r.Pause - usual)
-		if i > 0 {
-			variance = 0
+		dv, spread := deficit, variance
+		if r.Deficit != nil {
+			dv, spread = *r.Deficit, 0
 		}
-		mean, v := a.forecast(r.Deficit, variance, 0).moments()
+		mean, v := a.forecast(dv, spread, 0).moments()
 		out.parts = append(out.parts, component{1, mean, math.Sqrt(v * (out.freedom - 2) / out.freedom)})
 	}
 	out.normalise()
@@ -193,10 +260,11 @@ func (m *memory) ahead(quantum float64) mixture {
 func (m *memory) Begin(s plant.Segment, b plant.Belief) plant.Onset {
 	d := m.cell.read(s.Raw)
 	mean, variance := m.onset(s, d, 0).moments()
-	dv, _ := m.deficitOf(d)
+	pause := m.pauseTerm(s)
+	dv, _ := m.deficitOf(d, pause)
 	o := m.cell.begin(d, mean, variance, m.Ageing.state(deficit)*dv, b)
 	// An unusual pause changes more than the capacity.
-	o.Drift = 1 + math.Abs(m.pauseTerm(s))
+	o.Drift = 1 + math.Abs(pause)
 	return o
 }
 
@@ -240,7 +308,8 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 	d := m.cell.read(s.Raw)
 	start := m.Begin(s, b).States[charge].Mean
 	plausible := trusted || m.plausible(s, d)
-	m.Ageing.pass(m.pauseTerm(s))
+	pause := m.pauseTerm(s)
+	m.Ageing.pass(pause)
 	if !d.discharge {
 		return
 	}
@@ -253,14 +322,21 @@ func (m *memory) Learn(s plant.Segment, b plant.Belief, trusted bool) {
 		}
 	}
 	if complete && plausible {
-		dv, _ := m.deficitOf(d)
-		m.Ageing.learn(dv, d.crossed)
+		dv, variance := m.deficitOf(d, pause)
+		m.Ageing.learn(dv, variance, d.crossed)
 	}
 	if !trusted {
 		return
 	}
-	if s.Pause > 0 && !math.IsNaN(d.restVoltage) && m.cell.fromFull(d) {
-		m.Rests = append(m.Rests, rest{math.Log(s.Pause / 3600), m.cell.deficit(d)})
+	if s.Pause > 0 && m.cell.fromFull(d) {
+		r := rest{Pause: math.Log(s.Pause / 3600)}
+		if !math.IsNaN(d.restVoltage) {
+			// One that is far off counts as far as the gate: should rests be
+			// different from now on, the gate opens after a few.
+			median, far := m.gate(pause)
+			r.Deficit = new(math.Max(median-far, math.Min(median+far, m.cell.deficit(d))))
+		}
+		m.Rests = append(m.Rests, r)
 		m.Rests = m.Rests[max(0, len(m.Rests)-remembered):]
 	}
 	last := lastDischarge{

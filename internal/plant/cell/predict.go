@@ -8,9 +8,6 @@ import (
 	"github.com/livetwin/livetwin/internal/plant"
 )
 
-// longestLife is the most remaining cycles that are told.
-const longestLife = 10000
-
 // minutes at which the voltage of the next discharge is published.
 var minutes = map[string]float64{"voltage_5min": 5, "voltage_15min": 15, "voltage_25min": 25}
 
@@ -21,11 +18,14 @@ func (m *memory) Predict(output string, probabilities []float64, b plant.Belief)
 	}
 	values := make([]float64, len(probabilities))
 	switch output {
-	case "state_of_health":
-		i := states + capacity
-		sd := math.Sqrt(b.Covariance[i*len(b.Mean)+i])
+	case Capacity, "state_of_health":
+		now := m.now(m.quantum())
+		unit := 1.0
+		if output != Capacity {
+			unit = m.cell.rated
+		}
 		for k, p := range probabilities {
-			values[k] = math.Exp(b.Mean[i]+sd*distuv.UnitNormal.Quantile(p)) / m.cell.rated
+			values[k] = now.quantile(p) / unit
 		}
 	case "next_capacity":
 		next := m.ahead(m.quantum())
@@ -33,9 +33,8 @@ func (m *memory) Predict(output string, probabilities []float64, b plant.Belief)
 			values[k] = next.quantile(p)
 		}
 	case "remaining_cycles":
-		for k, p := range probabilities {
-			values[k] = m.remaining(p)
-		}
+		// Counting to the next row finds half a step more than was delivered.
+		return m.Ageing.life(m.cell.endOfLife-m.quantum()/2, m.turns(), probabilities), true
 	default:
 		at, ok := minutes[output]
 		if !ok {
@@ -47,20 +46,6 @@ func (m *memory) Predict(output string, probabilities []float64, b plant.Belief)
 		}
 	}
 	return values, true
-}
-
-// remaining returns the number of discharges within which the capacity falls
-// to the end of life with probability p.
-func (m *memory) remaining(p float64) float64 {
-	lo, hi := 0, longestLife
-	for lo < hi {
-		if mid := (lo + hi) / 2; m.Ageing.within(float64(mid), m.cell.endOfLife) >= p {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return float64(lo)
 }
 
 // voltage forecasts the terminal voltage some seconds into the next discharge
