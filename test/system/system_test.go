@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -99,7 +100,11 @@ func deploy(t testing.TB, from time.Time) *plant {
 			t.Log(process.Tail(filepath.Join(place, "awslocal.log"), 30))
 		}
 		assert.NoError(t, e.Stop())
+		for _, mark := range []string{place + "/", e.Ready().Endpoint} { // engines name the folder, functions and jobs the endpoint
+			assert.Empty(t, processes(mark), "processes left behind")
+		}
 	})
+	started(t, filepath.Join(place, "awslocal.log"))
 	p := &plant{t: t, endpoint: e}
 	p.config, err = e.Config()
 	require.NoError(t, err)
@@ -107,6 +112,22 @@ func deploy(t testing.TB, from time.Time) *plant {
 	require.NoError(t, err)
 	p.store = p.twin.Store()
 	return p
+}
+
+// figures are the times that awslocal tells of its start.
+var figures = regexp.MustCompile(`(ready|deployed) after (\d+) ms`)
+
+// started logs how long the endpoint took to be ready and to deploy. The
+// project allows a second and five; the machine may be busy with other tests.
+func started(t testing.TB, log string) {
+	t.Helper()
+	b, err := os.ReadFile(log)
+	require.NoError(t, err)
+	found := figures.FindAllStringSubmatch(string(b), -1)
+	for _, f := range found {
+		t.Logf("awslocal: %s ms until %s", f[2], f[1])
+	}
+	assert.Len(t, found, 2, "awslocal says how long it took to be ready and to deploy")
 }
 
 // simulated writes and loads telemetry of the example's three cells.

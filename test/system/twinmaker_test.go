@@ -1,6 +1,7 @@
 package system
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -14,48 +15,74 @@ import (
 	"github.com/livetwin/livetwin/internal/twin"
 )
 
+// A served is one value that TwinMaker answered with.
+type served struct {
+	at    time.Time
+	value float64
+}
+
 // twinMakerAnswers reads what was published, telemetry and an alarm through
-// TwinMaker, page by page and backwards.
+// TwinMaker, in both orders and by pages of several sizes.
 func twinMakerAnswers(t *testing.T, p *plant) {
-	api := iottwinmaker.NewFromConfig(p.config)
-	want := map[string]float64{}
-	history := p.history("cell-1")
-	for _, d := range history {
+	// What the artifacts of the runs say, the oldest first.
+	want := map[string][]served{}
+	for _, d := range p.history("cell-1") {
+		want["nis"] = append(want["nis"], served{d.WindowEnd.UTC(), d.ChallengerScores.NIS})
 		for _, v := range d.Predictions {
 			if v.Output == "state_of_health" && v.Quantile == 0.5 {
-				want[d.WindowEnd.UTC().Format(time.RFC3339)] = v.Value
+				want["state_of_health_p50"] = append(want["state_of_health_p50"], served{d.WindowEnd.UTC(), v.Value})
 			}
 		}
 	}
-	got := map[string]float64{}
-	pages := iottwinmaker.NewGetPropertyValueHistoryPaginator(api, &iottwinmaker.GetPropertyValueHistoryInput{
-		WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1"), ComponentName: aws.String(health),
-		SelectedProperties: []string{"state_of_health_p50", "nis"}, OrderByTime: types.OrderByTimeDescending, MaxResults: aws.Int32(2),
+	require.Len(t, want["state_of_health_p50"], len(want["nis"]))
+	for _, order := range []types.OrderByTime{types.OrderByTimeAscending, types.OrderByTimeDescending} {
+		for _, size := range []int32{1, 2, 100} {
+			got, pages := p.ofTwinMaker("cell-1", order, size, "state_of_health_p50", "nis")
+			if order == types.OrderByTimeDescending {
+				for _, series := range got {
+					slices.Reverse(series)
+				}
+			}
+			assert.Equal(t, want, got, "%s, %d per page", order, size)
+			if size == 1 {
+				assert.GreaterOrEqual(t, pages, len(want["nis"]), "%s: pages of one value", order)
+			}
+		}
+	}
+	telemetryThroughTwinMaker(t, p)
+	alarmThroughTwinMaker(t, p)
+}
+
+// ofTwinMaker pages through values of the calibration's component of an asset.
+func (p *plant) ofTwinMaker(asset string, order types.OrderByTime, size int32, properties ...string) (values map[string][]served, pages int) {
+	p.t.Helper()
+	values = map[string][]served{}
+	all := iottwinmaker.NewGetPropertyValueHistoryPaginator(iottwinmaker.NewFromConfig(p.config), &iottwinmaker.GetPropertyValueHistoryInput{
+		WorkspaceId: &p.twin.Workspace, EntityId: &asset, ComponentName: aws.String(health),
+		SelectedProperties: properties, OrderByTime: order, MaxResults: &size,
 		StartTime: aws.String(monday.Format(time.RFC3339)), EndTime: aws.String(p.now().Format(time.RFC3339)),
 	})
-	var order []string
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(t.Context())
-		require.NoError(t, err)
+	for all.HasMorePages() {
+		page, err := all.NextPage(p.t.Context())
+		require.NoError(p.t, err)
+		pages++
 		for _, series := range page.PropertyValues {
-			assert.Equal(t, health, aws.ToString(series.EntityPropertyReference.ComponentName))
-			if aws.ToString(series.EntityPropertyReference.PropertyName) != "state_of_health_p50" {
-				continue
-			}
+			assert.Equal(p.t, health, aws.ToString(series.EntityPropertyReference.ComponentName))
+			assert.LessOrEqual(p.t, len(series.Values), int(size), "values of a page")
+			name := aws.ToString(series.EntityPropertyReference.PropertyName)
 			for _, v := range series.Values {
 				at, err := time.Parse(time.RFC3339Nano, aws.ToString(v.Time))
-				require.NoError(t, err)
-				order = append(order, at.Format(time.RFC3339))
-				got[at.Format(time.RFC3339)] = aws.ToFloat64(v.Value.DoubleValue)
+				require.NoError(p.t, err)
+				values[name] = append(values[name], served{at.UTC(), aws.ToFloat64(v.Value.DoubleValue)})
 			}
 		}
 	}
-	assert.Equal(t, want, got)
-	for i := 1; i < len(order); i++ {
-		assert.Greater(t, order[i-1], order[i], "descending")
-	}
+	return values, pages
+}
 
-	// Telemetry comes through TwinMaker's own SiteWise connector.
+// telemetryThroughTwinMaker: TwinMaker's own SiteWise connector answers.
+func telemetryThroughTwinMaker(t *testing.T, p *plant) {
+	api := iottwinmaker.NewFromConfig(p.config)
 	telemetered := iottwinmaker.GetPropertyValueHistoryInput{
 		WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1"), ComponentName: aws.String(twin.TelemetryComponent),
 		StartTime: aws.String(monday.Format(time.RFC3339)), EndTime: aws.String(monday.Add(time.Hour).Format(time.RFC3339)),
@@ -79,8 +106,11 @@ func twinMakerAnswers(t *testing.T, p *plant) {
 		WorkspaceId: telemetered.WorkspaceId, EntityId: telemetered.EntityId, ComponentName: telemetered.ComponentName, SelectedProperties: telemetered.SelectedProperties,
 	})
 	require.NoError(t, err)
+}
 
-	// The alarm comes through our connector.
+// alarmThroughTwinMaker: our connector serves the states of alarms.
+func alarmThroughTwinMaker(t *testing.T, p *plant) {
+	api := iottwinmaker.NewFromConfig(p.config)
 	alarm, err := api.GetPropertyValueHistory(t.Context(), &iottwinmaker.GetPropertyValueHistoryInput{
 		WorkspaceId: &p.twin.Workspace, EntityId: aws.String("cell-1"), ComponentName: aws.String("low-health"),
 		SelectedProperties: []string{"alarm_status"},
