@@ -96,7 +96,7 @@ func serve(t *testing.T, state string) (*iotsitewise.Client, func()) {
 	var once sync.Once
 	kill := func() {
 		once.Do(func() {
-			assert.NoError(t, child.Process.Kill())
+			require.NoError(t, child.Process.Kill())
 			assert.ErrorContains(t, child.Wait(), "killed")
 		})
 	}
