@@ -38,6 +38,12 @@ func Build(d *definition.Definition, c *definition.Calibration, runs map[string]
 	}
 	for _, asset := range c.Assets {
 		c := buildCell(asset, runs[asset])
+		if r.EndOfLife == nil { // nothing to count the cycles to
+			c.RUL = nil
+			for i := range c.Runs {
+				c.Runs[i].RUL = nil
+			}
+		}
 		for _, y := range c.History {
 			r.Cycles.To = max(r.Cycles.To, y.Cycle)
 		}
@@ -75,7 +81,7 @@ func runOf(d calibration.Diagnostics) Run {
 		NotUsable: d.Telemetry.Bad + d.Telemetry.Null + d.Telemetry.NonFinite,
 		Late:      d.Telemetry.Late,
 		Capacity:  Published(d, capacityOutput), Resistance: Published(d, resistanceOutput),
-		SoH: Published(d, healthOutput), RUL: Published(d, lifeOutput),
+		SoH: Published(d, healthOutput), RUL: lifeOf(d),
 	}
 	for _, s := range d.Segments {
 		run.Cycle = max(run.Cycle, s.Index)
@@ -135,6 +141,32 @@ func Published(d calibration.Diagnostics, output string) *Quantiles {
 		return nil
 	}
 	return &q
+}
+
+// lifeOf returns the remaining cycles that a run published, or nil when it
+// published no quantity at all. A quantile that is missing is beyond endless.
+func lifeOf(d calibration.Diagnostics) *Life {
+	if len(d.Predictions) == 0 {
+		return nil
+	}
+	var life Life
+	for _, p := range d.Predictions {
+		if p.Output != lifeOutput {
+			continue
+		}
+		switch p.Quantile {
+		case 0.05:
+			life.P05 = &p.Value
+		case 0.5:
+			life.P50 = &p.Value
+		case 0.95:
+			life.P95 = &p.Value
+		}
+	}
+	if life.P05 == nil || life.P50 == nil || life.P95 == nil {
+		life.Beyond = endless
+	}
+	return &life
 }
 
 // VoltagesAhead returns what a run published of the discharge after it.

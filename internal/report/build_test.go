@@ -111,3 +111,24 @@ func TestJSON(t *testing.T) {
 	require.NoError(t, build().WriteJSON(&b))
 	golden.JSON(t, "testdata/report.golden.json", b.Bytes())
 }
+
+func TestALifeWithoutAnEndIsNotANumber(t *testing.T) {
+	all := runs(1)
+	d := &all[0]
+	kept := d.Predictions[:0]
+	for _, p := range d.Predictions {
+		if p.Output != "remaining_cycles" || p.Quantile < 0.9 {
+			kept = append(kept, p)
+		}
+	}
+	d.Predictions = kept
+	constants := map[string]spec.Constant{"end_of_life_capacity": {Value: new(1.4)}}
+	c := &definition.Calibration{Spec: spec.Spec{Name: "health", Constants: constants}, Assets: []string{"cell-1"}}
+	r := report.Build(&definition.Definition{}, c, map[string][]calibration.Diagnostics{"cell-1": all})
+	assert.Equal(t, &report.Life{P05: new(1.05), P50: new(1.5), Beyond: 1000}, r.Cells[0].RUL)
+	var page bytes.Buffer
+	require.NoError(t, r.WriteHTML(&page))
+	assert.Contains(t, page.String(), "Remaining cycles: 2 (1 to over 1000)")
+	c.Spec.Constants = nil
+	assert.Nil(t, report.Build(&definition.Definition{}, c, map[string][]calibration.Diagnostics{"cell-1": all}).Cells[0].RUL, "no end of life to count to")
+}

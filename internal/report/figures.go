@@ -201,7 +201,7 @@ func (a *artist) resistance() Figure {
 	return a.finish(c, "Ohmic resistance", "Ohmic resistance of every cell by cycle")
 }
 
-// endless is a number of remaining cycles that says no more than "many".
+// endless is the number of cycles beyond which no remaining life is published.
 const endless = 1000
 
 // lifeStarts is the first cycle whose remaining life is drawn: before it the
@@ -211,12 +211,12 @@ const lifeStarts = 6
 func (a *artist) life() Figure {
 	c := newChart("cycle", "remaining cycles")
 	a.byRun(c, func(r Run) *Quantiles {
-		if r.RUL == nil || r.Cycle < lifeStarts || r.RUL.P50 >= endless {
+		if r.RUL == nil || r.Cycle < lifeStarts || r.RUL.P05 == nil || r.RUL.P50 == nil {
 			return nil
 		}
-		q := *r.RUL
-		if q.P95 >= endless { // a trend that is not certain has no upper end: the band shows the lower half
-			q.P95 = q.P50
+		q := Quantiles{P05: *r.RUL.P05, P50: *r.RUL.P50, P95: *r.RUL.P50}
+		if r.RUL.P95 != nil { // without an upper end the band shows the lower half
+			q.P95 = *r.RUL.P95
 		}
 		return &q
 	})

@@ -91,17 +91,16 @@ func scaled(v *float64, factor float64, digits int, unit string) string {
 	return strconv.FormatFloat(factor**v, 'f', digits, 64) + unit
 }
 
-// life writes remaining cycles; what lies beyond endless is not a number that
-// anybody should plan with.
-func life(q *Quantiles) string {
+// life writes remaining cycles.
+func life(q *Life) string {
 	if q == nil {
 		return "–"
 	}
-	f := func(v float64) string {
-		if v >= endless {
-			return "over " + strconv.Itoa(endless)
+	f := func(v *float64) string {
+		if v == nil {
+			return "over " + strconv.Itoa(q.Beyond)
 		}
-		return strconv.FormatFloat(v, 'f', 0, 64)
+		return strconv.FormatFloat(*v, 'f', 0, 64)
 	}
 	return f(q.P50) + " (" + f(q.P05) + " to " + f(q.P95) + ")"
 }

@@ -69,6 +69,15 @@ type Quantiles struct {
 	P95 float64 `json:"p95"`
 }
 
+// A Life holds the quantiles of the remaining cycles. One that is null lies
+// beyond as many cycles as Beyond says: so far ahead no trend tells.
+type Life struct {
+	P05    *float64 `json:"p05"`
+	P50    *float64 `json:"p50"`
+	P95    *float64 `json:"p95"`
+	Beyond int      `json:"beyond,omitempty"`
+}
+
 // A Cell holds the figures of one asset.
 type Cell struct {
 	Cell           string `json:"cell"`
@@ -85,7 +94,7 @@ type Cell struct {
 	VoltageRMSE     *float64   `json:"voltage_rmse_V"`            // of the whole discharge, predicted when the load set in
 	LastCycleRMSE   *float64   `json:"last_cycle_voltage_rmse_V"` // with the parameters of the cycle before
 	SoH             *Quantiles `json:"soh"`
-	RUL             *Quantiles `json:"rul_cycles"`
+	RUL             *Life      `json:"rul_cycles"`
 
 	History []Cycle  `json:"cycles"`
 	Runs    []Run    `json:"runs"`
@@ -118,7 +127,7 @@ type Run struct {
 	Capacity   *Quantiles `json:"capacity_Ah"`
 	Resistance *Quantiles `json:"resistance_Ohm"`
 	SoH        *Quantiles `json:"soh"`
-	RUL        *Quantiles `json:"rul_cycles"`
+	RUL        *Life      `json:"rul_cycles"`
 }
 
 // A Voltage is one discharge as measured, and what was published of it before

@@ -21,6 +21,14 @@ func around(v, half float64) *report.Quantiles {
 	return &report.Quantiles{P05: v - half, P50: v, P95: v + half}
 }
 
+// left is a remaining life without an upper end when it is long.
+func left(v, half float64) *report.Life {
+	if v > 55 {
+		return &report.Life{P05: new(v - half), P50: &v, Beyond: 1000}
+	}
+	return &report.Life{P05: new(v - half), P50: &v, P95: new(v + half)}
+}
+
 // sample is a small report with everything in it: a rejected run, a cycle that
 // was not measured, a cell without life.
 func sample() *report.Report {
@@ -36,7 +44,7 @@ func sample() *report.Report {
 		c := report.Cell{
 			Cell: name, Recalibrations: 10, Promoted: 10 - i, Rejected: i,
 			CapacityRMSE: new(0.008), PersistenceRMSE: new(0.013), FrozenRMSE: new(0.1), Coverage90: new(0.9), Width90: new(0.03),
-			VoltageRMSE: new(0.009), LastCycleRMSE: new(0.02), SoH: around(0.85, 0.01), RUL: around(30, 8),
+			VoltageRMSE: new(0.009), LastCycleRMSE: new(0.02), SoH: around(0.85, 0.01), RUL: left(30, 8),
 		}
 		for n := 1; n <= 10; n++ {
 			at := start.Add(time.Duration(n) * 3 * time.Hour)
@@ -50,7 +58,7 @@ func sample() *report.Report {
 			}
 			run := report.Run{
 				WindowEnd: at, Cycle: n, Outcome: "promoted", Reason: "gained", Gain: new(0.1), NIS: 1.1, Coverage90: 0.9, Samples: 200,
-				Capacity: around(q, 0.01), Resistance: around(0.05+0.001*float64(n), 0.002), SoH: around(q/2, 0.01), RUL: around(60-float64(n), 10),
+				Capacity: around(q, 0.01), Resistance: around(0.05+0.001*float64(n), 0.002), SoH: around(q/2, 0.01), RUL: left(60-float64(n), 10),
 			}
 			if i == 1 && n == 7 {
 				run.Outcome, run.Reason, run.NIS = "rejected", "NIS 35 is outside of 0.8 to 1.2", 35
