@@ -34,7 +34,7 @@ func firstLoaded(in []reading) int {
 // it depends on the measured current only.
 func TestAForecastAtTheOnsetKnowsNothingOfTheLoad(t *testing.T) {
 	sources := map[string]func() []reading{
-		"simulated": func() []reading { return simulated(t, 9) },
+		"simulated": func() []reading { return simulated(t, 5) },
 		"B0031":     func() []reading { return nasaCell(t, "B0031") },
 	}
 	spoil := map[string]func(i int, r *reading){
@@ -49,15 +49,15 @@ func TestAForecastAtTheOnsetKnowsNothingOfTheLoad(t *testing.T) {
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all := segments(source())[:8]
+			all := segments(source())[:5]
 			var want calibration.Forecast
 			trajectories := map[string]float64{}
 			for _, how := range []string{"nothing", "temperature", "voltage", "current", "all"} {
 				b := newBench(t, "cell-1")
-				for _, s := range all[:7] {
+				for _, s := range all[:4] {
 					b.follow(s)
 				}
-				last := append([]reading(nil), all[7]...)
+				last := append([]reading(nil), all[4]...)
 				for i := firstLoaded(last); i < len(last); i++ {
 					spoil[how](i, &last[i])
 				}

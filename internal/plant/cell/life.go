@@ -13,8 +13,8 @@ import (
 const horizon = 1000
 
 // courses is how many futures a life is told from. A quantile of 0.05 is then
-// one of a probability between 0.03 and 0.07 (two standard deviations).
-const courses = 500
+// one of a probability between 0.02 and 0.08 (two standard deviations).
+const courses = 250
 
 // A turn is what a rest does to the discharge after it: its pause relative to
 // the usual one, as a logarithm, and its rest voltage relative to full, V.
@@ -112,7 +112,7 @@ const drawn = gain + 1
 // covariance.
 func (p *path) draw(z [drawn]float64, scale float64) (x [drawn]float64) {
 	var l [drawn][drawn]float64
-	for r := range drawn {
+	for r := range l { //nolint:gosec // G602: all are at least as long as l
 		x[r] = p.X[r]
 		for c := range r + 1 {
 			v := p.P[r][c]
