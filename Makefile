@@ -51,8 +51,8 @@ build: node_modules/.package-lock.json ## build the CLI, the CDK app and the loc
 	@mkdir -p build
 	go build -o build/livetwin ./cmd/livetwin
 	go build -o build/infra ./infra
-	cd test/awslocal && go build -o ../../build/awslocal ./cmd/awslocal
-	cd test/awslocal && go run ./cmd/fetchmodels -o ../../build/models
+	cd test/awslocal && CGO_ENABLED=0 go build -o ../../build/awslocal ./cmd/awslocal
+	cd test/awslocal && CGO_ENABLED=0 go run ./cmd/fetchmodels -o ../../build/models
 
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

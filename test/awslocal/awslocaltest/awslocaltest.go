@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -61,10 +60,17 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// module is the folder of the awslocal module, root that of the repository.
+// module is the folder of the awslocal module: the nearest one with a go.mod
+// above the test's own folder. (Paths that the compiler records are trimmed.)
 func module() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	panic("awslocaltest: no go.mod above the working directory; run the tests in their own folder")
 }
 
 // Tools returns the folder of npm packages, and skips the test where they are
