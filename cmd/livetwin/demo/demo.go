@@ -22,6 +22,7 @@ import (
 	"github.com/livetwin/livetwin/internal/calibration"
 	"github.com/livetwin/livetwin/internal/deployed"
 	"github.com/livetwin/livetwin/internal/localaws"
+	"github.com/livetwin/livetwin/internal/process"
 	"github.com/livetwin/livetwin/internal/replay"
 	"github.com/livetwin/livetwin/internal/report"
 	"github.com/livetwin/livetwin/internal/twin"
@@ -126,7 +127,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 			if ctx.Err() != nil {
 				err = errors.Join(context.Cause(ctx), err)
 			}
-			return fmt.Errorf("demo: step %d, %s, failed: %w", i+1, step.name, err)
+			return fmt.Errorf("demo: step %d, %s, failed: %w%s", i+1, step.name, err, s.ended())
 		}
 		took := s.Now().Sub(start)
 		s.seconds[step.name] = took.Seconds()
@@ -136,6 +137,19 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 	s.out.line("report   %s", filepath.Join(s.Out, "report.html"))
 	s.out.line("figures  %s", filepath.Join(s.Out, "report.json"))
 	return nil
+}
+
+// ended says that the endpoint is gone when that is what broke a step.
+func (s *session) ended() string {
+	if s.endpoint == nil {
+		return ""
+	}
+	select {
+	case <-s.endpoint.Done():
+		return "\nthe local endpoint has ended\n" + process.Tail(filepath.Join(s.Out, "logs", "awslocal.log"), 3)
+	default:
+		return ""
+	}
 }
 
 // preflight checks that what make builds is there.
