@@ -139,6 +139,10 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 	return nil
 }
 
+// reaped is how long after its last connection broke a process may count as
+// running.
+const reaped = 200 * time.Millisecond
+
 // ended says that the endpoint is gone when that is what broke a step.
 func (s *session) ended() string {
 	if s.endpoint == nil {
@@ -147,7 +151,7 @@ func (s *session) ended() string {
 	select {
 	case <-s.endpoint.Done():
 		return "\nthe local endpoint has ended\n" + process.Tail(filepath.Join(s.Out, "logs", "awslocal.log"), 3)
-	default:
+	case <-time.After(reaped):
 		return ""
 	}
 }
