@@ -112,20 +112,20 @@ const drawn = gain + 1
 // covariance.
 func (p *path) draw(z [drawn]float64, scale float64) (x [drawn]float64) {
 	var l [drawn][drawn]float64
-	for r := range l { //nolint:gosec // G602: all are at least as long as l
-		x[r] = p.X[r]
+	for r := range l {
+		x[r] = p.X[r] //nolint:gosec // G602: r, c, k < drawn
 		for c := range r + 1 {
 			v := p.P[r][c]
 			for k := range c {
-				v -= l[r][k] * l[c][k]
+				v -= l[r][k] * l[c][k] //nolint:gosec // G602: r, c, k < drawn
 			}
 			switch {
 			case r == c:
-				l[r][c] = math.Sqrt(math.Max(0, v))
+				l[r][c] = math.Sqrt(math.Max(0, v)) //nolint:gosec // G602: r, c, k < drawn
 			case l[c][c] > 0:
-				l[r][c] = v / l[c][c]
+				l[r][c] = v / l[c][c] //nolint:gosec // G602: r, c, k < drawn
 			}
-			x[r] += scale * l[r][c] * z[c]
+			x[r] += scale * l[r][c] * z[c] //nolint:gosec // G602: r, c, k < drawn
 		}
 	}
 	return x
