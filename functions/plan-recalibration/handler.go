@@ -14,19 +14,24 @@ import (
 	"github.com/livetwin/livetwin/internal/calibration"
 	"github.com/livetwin/livetwin/internal/execution"
 	"github.com/livetwin/livetwin/internal/observe"
+	"github.com/livetwin/livetwin/internal/runindex"
 	"github.com/livetwin/livetwin/internal/step"
 	"github.com/livetwin/livetwin/internal/telemetry"
 	"github.com/livetwin/livetwin/internal/twin/definition"
 )
 
-// concurrency is how many champions are read at once.
+// concurrency is how many champions or rows are read at once.
 const concurrency = 32
+
+// publishable is how many assets publish-predictions takes at once.
+const publishable = 10
 
 type handler struct {
 	twin       definition.Definition
 	champions  calibration.Store
 	executions execution.Store
 	telemetry  telemetry.Reader
+	runs       runindex.Index
 	observe    *observe.Observer
 }
 
@@ -44,6 +49,9 @@ type response struct {
 	Manifest    string    `json:"manifest"` // key in the calibrations bucket
 	Size        int       `json:"size"`     // jobs of the manifest
 	Idle        int       `json:"idle"`     // assets without a new sample
+	// Overdue are idle assets whose champion was not published: an earlier
+	// execution failed after it was written. In groups for publish-predictions.
+	Overdue [][]string `json:"overdue"`
 }
 
 // names are the errors that the state machine tells apart; it retries
@@ -82,6 +90,7 @@ func (h *handler) plan(ctx context.Context, req request) (response, error) {
 
 	manifest := execution.Manifest{Version: execution.Version, Calibration: req.Calibration, WindowEnd: end, Jobs: []calibration.Job{}}
 	var age time.Duration // of the stalest asset's telemetry
+	var idle []calibration.Champion
 	for i, asset := range c.Assets {
 		// Without a watermark a run reads as far back as the spec says.
 		start := end.Add(-time.Duration(c.Spec.Window.Start * float64(time.Second)))
@@ -97,7 +106,13 @@ func (h *handler) plan(ctx context.Context, req request) (response, error) {
 		if measured && last.After(since) {
 			key := calibration.Key{Asset: asset, Calibration: req.Calibration}
 			manifest.Jobs = append(manifest.Jobs, calibration.NewJob(key, current[i].Generation, end))
+		} else if current[i].Generation > 0 {
+			idle = append(idle, current[i])
 		}
+	}
+	overdue, err := h.overdue(ctx, idle)
+	if err != nil {
+		return response{}, err
 	}
 	key, err := h.executions.PutManifest(ctx, req.Execution, manifest)
 	if err != nil {
@@ -106,10 +121,11 @@ func (h *handler) plan(ctx context.Context, req request) (response, error) {
 	resp := response{
 		Calibration: req.Calibration, WindowEnd: end, Manifest: key,
 		Size: len(manifest.Jobs), Idle: len(c.Assets) - len(manifest.Jobs),
+		Overdue: append([][]string{}, slices.Collect(slices.Chunk(overdue, publishable))...),
 	}
 	h.observe.Metrics(ctx, observe.Metric{Name: "TelemetryAge", Unit: observe.Seconds, Value: age.Seconds()})
 	h.observe.InfoContext(ctx, "recalibration planned", "calibration", resp.Calibration, "execution", req.Execution,
-		"window_end", end, "jobs", resp.Size, "idle", resp.Idle)
+		"window_end", end, "jobs", resp.Size, "idle", resp.Idle, "overdue", len(overdue))
 	return resp, nil
 }
 
@@ -138,6 +154,34 @@ func (h *handler) current(ctx context.Context, c *definition.Calibration) ([]cal
 		})
 	}
 	return current, group.Wait()
+}
+
+// overdue returns the assets of champions whose last run has no row in the index.
+func (h *handler) overdue(ctx context.Context, champions []calibration.Champion) ([]string, error) {
+	published := make([]bool, len(champions))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(concurrency)
+	for i, c := range champions {
+		group.Go(func() error {
+			for run, err := range h.runs.Runs(ctx, c.Asset, c.Calibration, c.WindowEnd.Add(-1), c.WindowEnd, runindex.Ascending) {
+				if err != nil {
+					return fmt.Errorf("look whether %s of %s is published: %w", c.Calibration, c.Asset, err)
+				}
+				published[i] = published[i] || run.ID == string(c.StateRun)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var overdue []string
+	for i, c := range champions {
+		if !published[i] {
+			overdue = append(overdue, c.Asset)
+		}
+	}
+	return overdue, nil
 }
 
 // newest returns the time of the newest sample of any observation, by asset.

@@ -22,6 +22,8 @@ import (
 	"github.com/livetwin/livetwin/internal/execution/executions3"
 	"github.com/livetwin/livetwin/internal/golden"
 	"github.com/livetwin/livetwin/internal/observe"
+	"github.com/livetwin/livetwin/internal/runindex"
+	"github.com/livetwin/livetwin/internal/runindex/runindexmem"
 	"github.com/livetwin/livetwin/internal/s3mem"
 	"github.com/livetwin/livetwin/internal/telemetry"
 	"github.com/livetwin/livetwin/internal/telemetry/telemetrymem"
@@ -56,6 +58,7 @@ func twin() definition.Definition {
 type world struct {
 	handler *handler
 	objects *s3mem.Client
+	runs    *runindexmem.Index
 	logs    bytes.Buffer
 }
 
@@ -65,7 +68,7 @@ type world struct {
 // before the window of a first run.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{objects: new(s3mem.Client)}
+	w := &world{objects: new(s3mem.Client), runs: new(runindexmem.Index)}
 	var series []telemetry.Alias
 	for _, asset := range []string{"cell-1", "cell-2", "cell-3", "cell-4"} {
 		series = append(series, telemetry.AliasOf("site", asset, "voltage"), telemetry.AliasOf("site", asset, "temperature"))
@@ -86,12 +89,12 @@ func newWorld(t *testing.T) *world {
 	for asset, watermark := range map[string]time.Time{"cell-1": noon.Add(-time.Hour), "cell-2": noon.Add(-20 * time.Minute)} {
 		key := calibration.Key{Asset: asset, Calibration: "cell-health"}
 		_, err := store.SwapChampion(t.Context(), key, calibration.Champion{
-			Version: calibration.ChampionVersion, Key: key, Generation: 7, WriteID: "w", Watermark: watermark, WindowEnd: watermark,
+			Version: calibration.ChampionVersion, Key: key, Generation: 7, WriteID: "w", StateRun: "r7", Watermark: watermark, WindowEnd: watermark,
 		}, "")
 		require.NoError(t, err)
 	}
 	w.handler = &handler{
-		twin: twin(), champions: store, executions: executions3.New(w.objects, bucket), telemetry: historian,
+		twin: twin(), champions: store, executions: executions3.New(w.objects, bucket), telemetry: historian, runs: w.runs,
 		observe: observe.New(&w.logs, "site", "local", func() time.Time { return noon }),
 	}
 	return w
@@ -170,4 +173,24 @@ func errorType(t *testing.T, h *handler, req request) string {
 	var answer messages.InvokeResponse_Error
 	require.ErrorAs(t, err, &answer)
 	return answer.Type
+}
+
+// An idle asset whose champion was never published is published by the next
+// execution; one whose last run has its row is left alone.
+func TestOverdue(t *testing.T) {
+	w := newWorld(t)
+	plan := func() response {
+		resp, err := w.handler.handle(t.Context(), request{Calibration: "cell-health", WindowEnd: noon.Format(time.RFC3339), Execution: "e"})
+		require.NoError(t, err)
+		return resp
+	}
+	assert.Equal(t, [][]string{{"cell-2"}}, plan().Overdue, "cell-2 is idle and has a champion without a row")
+
+	row := runindex.Run{Asset: "cell-2", Calibration: "cell-health", ID: "r6", Generation: 7, WindowEnd: noon.Add(-20 * time.Minute)}
+	require.NoError(t, w.runs.PutRun(t.Context(), row))
+	assert.Equal(t, [][]string{{"cell-2"}}, plan().Overdue, "the row is another run's")
+
+	row.ID = "r7"
+	require.NoError(t, w.runs.PutRun(t.Context(), row))
+	assert.Empty(t, plan().Overdue)
 }

@@ -8,6 +8,7 @@
 //	s3:ListBucket                         {calibrations bucket}: an absent champion is then 404, not 403
 //	s3:PutObject                          {calibrations bucket}/executions/*/manifest.json
 //	iotsitewise:BatchGetAssetPropertyValue  the twin's assets
+//	dynamodb:Query                        {runs table}
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/iotsitewise"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -27,6 +29,7 @@ import (
 	"github.com/livetwin/livetwin/internal/env"
 	"github.com/livetwin/livetwin/internal/execution/executions3"
 	"github.com/livetwin/livetwin/internal/observe"
+	"github.com/livetwin/livetwin/internal/runindex/runindexddb"
 	"github.com/livetwin/livetwin/internal/telemetry/telemetrysitewise"
 )
 
@@ -56,6 +59,10 @@ func newHandler(ctx context.Context) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	table, err := env.RunsTable.Get()
+	if err != nil {
+		return nil, err
+	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("load AWS config: %w", err)
@@ -70,6 +77,7 @@ func newHandler(ctx context.Context) (*handler, error) {
 		champions:  calibrations3.New(objects, bucket),
 		executions: executions3.New(objects, bucket),
 		telemetry:  telemetrysitewise.New(iotsitewise.NewFromConfig(cfg)),
+		runs:       runindexddb.New(dynamodb.NewFromConfig(cfg), table),
 		observe:    observe.New(os.Stderr, twin, stage, time.Now),
 	}, nil
 }

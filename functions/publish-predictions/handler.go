@@ -114,13 +114,6 @@ func (h *handler) publishAsset(ctx context.Context, c *definition.Calibration, a
 	if err := h.writeQuantiles(ctx, c, p); err != nil {
 		return nil, err
 	}
-	err = h.runs.PutRun(ctx, runindex.Run{
-		Asset: asset, Calibration: p.Calibration, ID: string(p.Run), Generation: p.Generation, WindowEnd: p.WindowEnd, Watermark: p.Watermark,
-		Outcome: string(p.Outcome), Reason: p.Reason, Values: p.Values,
-	})
-	if err != nil {
-		return nil, err
-	}
 	entries := h.told(p)
 	for _, alarm := range h.twin.AlarmsOn(p.Calibration, asset) {
 		changes, err := h.judge(ctx, alarm, p)
@@ -128,6 +121,14 @@ func (h *handler) publishAsset(ctx context.Context, c *definition.Calibration, a
 			return nil, err
 		}
 		entries = append(entries, changes...)
+	}
+	// The row comes last: a plan takes it for the sign that all is published.
+	err = h.runs.PutRun(ctx, runindex.Run{
+		Asset: asset, Calibration: p.Calibration, ID: string(p.Run), Generation: p.Generation, WindowEnd: p.WindowEnd, Watermark: p.Watermark,
+		Outcome: string(p.Outcome), Reason: p.Reason, Values: p.Values,
+	})
+	if err != nil {
+		return nil, err
 	}
 	h.observe.InfoContext(ctx, "published", "asset", asset, "calibration", p.Calibration, "run", p.Run,
 		"generation", p.Generation, "window_end", p.WindowEnd, "outcome", p.Outcome, "values", len(p.Values), "events", len(entries))

@@ -25,7 +25,7 @@ func (r recalibration) newPlan() construct.Function {
 		Description: "Plans a recalibration: one job per asset with new telemetry",
 		Timeout:     300,
 		Memory:      256,
-		Env:         r.environment(env.Definition, env.CalibrationsBucket),
+		Env:         r.environment(env.Definition, env.CalibrationsBucket, env.RunsTable),
 		Alarm:       r.alarms,
 		Policy: []awsiam.PolicyStatement{
 			r.readDefinition(),
@@ -33,6 +33,7 @@ func (r recalibration) newPlan() construct.Function {
 			r.onCalibrations([]string{"s3:GetObject"}, champions),
 			r.onCalibrations([]string{"s3:PutObject"}, manifests),
 			construct.Allow([]string{"iotsitewise:BatchGetAssetPropertyValue"}, siteWise(r.Deployment)),
+			construct.Allow([]string{"dynamodb:Query"}, []string{*r.runs.TableArn()}),
 		},
 	})
 	construct.Suppress(fn.Role, r.keyReason(champions, manifests), siteWiseReason(r.Deployment))
